@@ -1,0 +1,40 @@
+// The error category and the exceptions' home. See lastly/error.hpp.
+// Any thread; no state.
+#include "lastly/error.hpp"
+
+namespace lastly {
+
+namespace {
+
+class lastly_category final : public std::error_category {
+public:
+    const char* name() const noexcept override { return "lastly"; }
+    std::string message(int value) const override {
+        switch (static_cast<errc>(value)) {
+        case errc::cancelled: return "cancelled";
+        case errc::deadline_exceeded: return "deadline exceeded";
+        case errc::sibling_failed: return "another member of the group failed";
+        case errc::pool_shutdown: return "the pool was shut down";
+        case errc::process_exit: return "the process is ending";
+        case errc::pool_closed: return "the pool is closed";
+        case errc::pool_full: return "the pool is full";
+        case errc::discarded: return "the task was destroyed without being submitted";
+        case errc::forked: return "the pool belongs to the parent of this forked process";
+        case errc::construction_failed: return "moving the body or a finalizer in threw";
+        case errc::thread_exited: return "the task's thread exited";
+        }
+        return "unknown lastly error " + std::to_string(value);
+    }
+};
+
+}   // namespace
+
+const std::error_category& category() noexcept {
+    static const lastly_category instance;
+    return instance;
+}
+
+task_cancelled::~task_cancelled() = default;
+task_rejected::~task_rejected() = default;
+
+}   // namespace lastly

@@ -1,0 +1,20 @@
+// The pool's compiled members. See lastly/pool.hpp.
+// Any thread.
+#include "lastly/pool.hpp"
+
+#include "core/api/options.hpp"
+#include "core/sched/pool_core.hpp"
+
+namespace lastly {
+
+pool::pool(pool_options options) : core_(detail::open_pool(detail::checked(std::move(options)))) {}
+pool::~pool() { detail::destroy_pool(core_); }
+
+void pool::close() { detail::close_gate(*core_, detail::gate_closed); }
+void pool::wait_idle() { detail::wait_idle(*core_); }
+shutdown_report pool::shutdown(std::chrono::nanoseconds limit) { return detail::shut_down(*core_, false, limit); }
+shutdown_report pool::shutdown_now(std::chrono::nanoseconds limit) { return detail::shut_down(*core_, true, limit); }
+ledger_snapshot pool::ledger() const { return detail::take_ledger(*core_); }
+unsigned pool::workers() const { return core_->options.workers; }
+
+}   // namespace lastly

@@ -1,0 +1,115 @@
+// See thread.hpp. POSIX threads directly: a name and a signal mask from the start, and an error code where std::thread throws.
+// Any thread.
+#include "core/base/thread.hpp"
+
+#include "lastly/detail/atomic.hpp"
+
+#include <csignal>
+#include <cstdio>
+#include <new>
+#include <pthread.h>
+#include <sched.h>
+
+namespace lastly::detail {
+
+namespace {
+
+atomic<unsigned> starts_until_failure{0};
+
+struct start_data {
+    void (*entry)(void*);
+    void* argument;
+    char name[16];
+};
+
+void* enter(void* raw) {
+    const start_data data = *static_cast<start_data*>(raw);
+    delete static_cast<start_data*>(raw);
+    ::pthread_setname_np(::pthread_self(), data.name);
+    data.entry(data.argument);
+    return nullptr;
+}
+
+pthread_key_t exit_key;
+bool exit_key_made = false;
+
+void call_at_exit(void* callback) {
+    void (*function)() = nullptr;
+    static_assert(sizeof function == sizeof callback);
+    __builtin_memcpy(&function, &callback, sizeof function);
+    function();
+}
+
+pthread_once_t exit_key_once = PTHREAD_ONCE_INIT;
+void make_exit_key() { exit_key_made = ::pthread_key_create(&exit_key, &call_at_exit) == 0; }
+
+bool start_must_fail() noexcept {
+    unsigned left = starts_until_failure.load(relaxed);   // order: a test's setting, made before the threads it is for
+    while (left != 0) {
+        if (starts_until_failure.compare_exchange_weak(left, left - 1, relaxed, relaxed)) return left == 1;   // order: counts, publishes nothing
+    }
+    return false;
+}
+
+}   // namespace
+
+void fail_thread_start(unsigned nth) noexcept { starts_until_failure.store(nth, relaxed); }   // order: as its reader says, a test's setting
+
+std::error_code thread::start(void (*entry)(void*), void* argument, const char* name) noexcept {
+    if (start_must_fail()) return std::make_error_code(std::errc::resource_unavailable_try_again);
+    auto* const data = new (std::nothrow) start_data{entry, argument, {}};
+    if (data == nullptr) return std::make_error_code(std::errc::not_enough_memory);
+    std::snprintf(data->name, sizeof data->name, "%s", name);
+    sigset_t blocked, before;
+    ::sigemptyset(&blocked);
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGQUIT}) ::sigaddset(&blocked, signal);
+    ::pthread_sigmask(SIG_BLOCK, &blocked, &before);
+    pthread_t made;
+    const int error = ::pthread_create(&made, nullptr, &enter, data);
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    if (error != 0) {
+        delete data;
+        return {error, std::system_category()};
+    }
+    static_assert(sizeof made == sizeof id_);
+    __builtin_memcpy(&id_, &made, sizeof id_);
+    joinable_ = true;
+    return {};
+}
+
+namespace {
+pthread_t handle_of(std::uintptr_t id) noexcept {
+    pthread_t handle;
+    __builtin_memcpy(&handle, &id, sizeof handle);
+    return handle;
+}
+}   // namespace
+
+void thread::join() noexcept {
+    if (joinable_) ::pthread_join(handle_of(id_), nullptr);
+    joinable_ = false;
+}
+
+void thread::detach() noexcept {
+    if (joinable_) ::pthread_detach(handle_of(id_));
+    joinable_ = false;
+}
+
+void yield_thread() noexcept { ::sched_yield(); }
+
+void pause_cpu() noexcept {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("isb" ::: "memory");
+#endif
+}
+
+bool on_thread_exit(void (*callback)()) noexcept {
+    if (::pthread_once(&exit_key_once, &make_exit_key) != 0 || !exit_key_made) return false;
+    void* value = nullptr;
+    __builtin_memcpy(&value, &callback, sizeof value);
+    return ::pthread_setspecific(exit_key, value) == 0;
+}
+
+}   // namespace lastly::detail

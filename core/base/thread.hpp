@@ -1,0 +1,38 @@
+// Threads: made, named, joined; told to yield; and a call at a thread's end.
+// Any thread. Invariants: 1. A started thread blocks SIGINT, SIGTERM, SIGHUP and SIGQUIT from its first instruction on, and no
+// other signal. 2. `on_thread_exit` callbacks run after the destructors of thread_local objects, and again if they were re-armed.
+#pragma once
+
+#include <cstdint>
+#include <system_error>
+
+namespace lastly::detail {
+
+class thread {
+public:
+    thread() noexcept = default;
+    thread(thread&& other) noexcept : id_(other.id_), joinable_(other.joinable_) { other.joinable_ = false; }
+    thread& operator=(thread&&) = delete;
+
+    // `name` is cut to what the kernel shows (15 bytes). On an error no thread was started.
+    std::error_code start(void (*entry)(void*), void* argument, const char* name) noexcept;
+    bool joinable() const noexcept { return joinable_; }
+    void join() noexcept;
+    void detach() noexcept;
+
+private:
+    std::uintptr_t id_ = 0;
+    bool joinable_ = false;
+};
+
+// The n-th start from now on fails (1: the next one), as when the system has no more threads; 0: none. For tests.
+void fail_thread_start(unsigned nth) noexcept;
+
+void yield_thread() noexcept;
+// Tells the CPU that this is a spin.
+void pause_cpu() noexcept;
+
+// Arms the one call at this thread's end. False: it could not be armed.
+bool on_thread_exit(void (*callback)()) noexcept;
+
+}   // namespace lastly::detail

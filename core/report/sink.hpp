@@ -1,0 +1,69 @@
+// Where errors go that nobody takes: the user's function, or one line on stderr.
+// Any thread, several at once; no lock. Invariants: 1. A sink that throws falls back to stderr. 2. The default sink writes at most
+// ten lines a kind and creation site; what it kept back is counted and told at shutdown. 3. Nothing is lost for want of memory.
+#pragma once
+
+#include "lastly/detail/atomic.hpp"
+#include "lastly/options.hpp"
+
+#include <array>
+#include <functional>
+#include <string>
+
+namespace lastly::detail {
+
+// How often each kind and creation site was reported: fixed size, lock-free; sites beyond it share one entry.
+class site_counts {
+public:
+    // The number of this report at its site, from 1.
+    std::uint64_t count(report_kind kind, creation_site site) noexcept;
+    // Calls visit(kind, site, count) for each entry.
+    template <class F>
+    void each(F&& visit) const {
+        for (const entry& e : entries_) {
+            const char* const file = e.file.load(acquire);   // order: [R1] sees the line and kind of the entry
+            if (file != nullptr) visit(static_cast<report_kind>(e.kind), creation_site{file, e.line}, e.count.load(relaxed));   // order: a figure for people
+        }
+        if (const std::uint64_t n = others_.load(relaxed)) visit(report_kind::failed, creation_site{"(other sites)", 0}, n);   // order: a figure for people
+    }
+
+private:
+    struct entry {
+        atomic<std::uint64_t> key{0};   // 0: free
+        atomic<const char*> file{nullptr};
+        std::uint32_t line = 0;
+        std::uint8_t kind = 0;
+        atomic<std::uint64_t> count{0};
+    };
+    std::array<entry, 256> entries_{};
+    atomic<std::uint64_t> others_{0};
+};
+
+class error_sink {
+public:
+    static constexpr std::uint64_t lines_a_site = 10;
+
+    error_sink(std::function<void(const error_report&)> user, std::string pool) : user_(std::move(user)), pool_(std::move(pool)) {}
+
+    void report(const error_report& r) noexcept;
+    // True the first time that this kind is noted at this site.
+    bool first_at(report_kind kind, creation_site site) noexcept { return once_.count(kind, site) == 1; }
+    // The default sink's word about the lines that it kept back.
+    void tell_suppressed() noexcept;
+
+private:
+    void print(const error_report& r) noexcept;
+
+    std::function<void(const error_report&)> user_;
+    std::string pool_;
+    site_counts printed_;
+    site_counts once_;
+};
+
+// For tasks that belong to no pool.
+error_sink& process_sink() noexcept;
+
+// Is the cancellation one that the program brought about in bulk, which is counted only (E5)?
+bool is_bulk_cause(std::error_code cause) noexcept;
+
+}   // namespace lastly::detail

@@ -1,0 +1,78 @@
+// See watchdog.hpp.
+#include "core/report/watchdog.hpp"
+
+#include "core/base/clock.hpp"
+#include "core/structures/frame_view.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <system_error>
+
+namespace lastly::detail {
+
+watchdog::watchdog(std::chrono::nanoseconds budget, error_sink& sink, void (*probe)(void*, std::vector<frame*>&), void* pool)
+    : budget_(budget), sink_(sink), probe_(probe), pool_(pool) {
+    const std::error_code refused = thread_.start(&watchdog::main, this, "lastly-watchdog");
+    if (refused) throw std::system_error(refused, "lastly: the watchdog thread of a pool with a finalizer budget cannot be started");
+}
+
+watchdog::~watchdog() {
+    stop_.store(1, release);   // order: [K1] the watchdog ends after this
+    futex_wake_all(stop_.address());
+    thread_.join();
+}
+
+void watchdog::main(void* self) noexcept { static_cast<watchdog*>(self)->watch(); }
+
+void watchdog::watch() {
+    const auto tick = std::max<std::chrono::nanoseconds>(budget_ / 4, std::chrono::milliseconds(1));
+    std::vector<frame*> running;
+    while (stop_.load(acquire) == 0) {   // order: [K1] sees the end
+        futex_wait_until(stop_, 0, deadline_after(tick));
+        try {
+            running.clear();
+            probe_(pool_, running);
+            before_.swap(seen_);
+            seen_.clear();
+            const auto now = steady_now();
+            for (frame* const f : running) look_at(*f, now);
+        } catch (const std::bad_alloc&) {   // no memory to remember by: the next tick begins anew
+            seen_.clear();
+        }
+    }
+}
+
+void watchdog::look_at(frame& f, std::chrono::steady_clock::time_point now) {
+    frame_view v{};
+    if (!look(f, v) || phase_of(v.progress) != phase::finalizing) return;
+    sighting s{&f, v.progress, now, now};
+    const auto known = std::find_if(before_.begin(), before_.end(),
+                                    [&](const sighting& b) { return b.task == &f && b.progress == v.progress; });
+    if (known != before_.end()) s = *known;
+    if (now - s.reported >= budget_ && now - s.since >= budget_) {
+        error_report report;
+        report.kind = report_kind::finalizer_overdue;
+        report.name = v.name;
+        report.site = v.site;
+        report.age = now - s.since;
+        sink_.report(report);
+        s.reported = now;
+    }
+    seen_.push_back(s);
+}
+
+void tell_what_is_waited_for(const std::string& pool, std::chrono::nanoseconds waited, std::uint64_t unfinished,
+                             const std::vector<live_task>& running) noexcept {
+    const double seconds = std::chrono::duration<double>(waited).count();
+    std::fprintf(stderr, "lastly: the destructor of pool %s has been waiting for %.1f s: %llu tasks are unfinished, %zu of them running\n",
+                 pool.c_str(), seconds, static_cast<unsigned long long>(unfinished), running.size());
+    std::size_t shown = 0;
+    for (const live_task& t : running) {
+        if (++shown > 8) break;
+        std::fprintf(stderr, "lastly:   %s (%s:%u) %s for %.1f s, %u finalizers pending\n", *t.name != '\0' ? t.name : "a task",
+                     t.site.file, t.site.line, t.state == task_state::running ? "running" : "finalizing",
+                     std::chrono::duration<double>(t.age).count(), t.finalizers_pending);
+    }
+}
+
+}   // namespace lastly::detail

@@ -1,0 +1,50 @@
+// A thread that looks now and then at which finalizers run, and reports those that outlast the pool's budget, again and again
+// (C4); and what a destructor says while it waits (S3).
+// The watchdog's own thread; started and stopped by its pool. Invariant: it reads headers only (frame_view.hpp), so that the watched
+// threads pay one relaxed store a task.
+#pragma once
+
+#include "core/base/futex.hpp"
+#include "core/base/thread.hpp"
+#include "core/report/sink.hpp"
+#include "lastly/profile.hpp"
+
+#include <chrono>
+#include <vector>
+
+namespace lastly::detail {
+
+struct frame;
+
+class watchdog {
+public:
+    // `probe` appends the frames that run now. Throws std::system_error if the thread cannot be started.
+    watchdog(std::chrono::nanoseconds budget, error_sink& sink, void (*probe)(void*, std::vector<frame*>&), void* pool);
+    ~watchdog();
+    watchdog(const watchdog&) = delete;
+    watchdog& operator=(const watchdog&) = delete;
+
+private:
+    struct sighting {
+        frame* task;
+        std::uint64_t progress;
+        std::chrono::steady_clock::time_point since, reported;
+    };
+    static void main(void* self) noexcept;
+    void watch();
+    void look_at(frame& f, std::chrono::steady_clock::time_point now);
+
+    const std::chrono::nanoseconds budget_;
+    error_sink& sink_;
+    void (*const probe_)(void*, std::vector<frame*>&);
+    void* const pool_;
+    std::vector<sighting> seen_, before_;
+    futex_word stop_{0};
+    thread thread_;
+};
+
+// One message on stderr: whose destructor waits, for how long, and for which tasks.
+void tell_what_is_waited_for(const std::string& pool, std::chrono::nanoseconds waited, std::uint64_t unfinished,
+                             const std::vector<live_task>& running) noexcept;
+
+}   // namespace lastly::detail

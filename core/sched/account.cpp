@@ -1,0 +1,101 @@
+// See account.hpp; edges B1 and B2 in README.md here.
+#include "core/sched/account.hpp"
+
+#include "core/sched/pool_core.hpp"
+#include "core/structures/thread_exit.hpp"
+#include "lastly/detail/thread_block.hpp"
+
+#include <new>
+
+namespace lastly::detail {
+
+namespace {
+
+// Frees what dead pools left to this thread; at the thread's end, leaves the rest to the pools.
+void sweep(bool leaving) noexcept {
+    account** link = &this_thread.all_books;
+    while (account* const a = *link) {
+        std::uint32_t now = a->tenure.load(acquire);   // order: [B2] sees what the pool did last
+        if (leaving && now == tenanted && !a->tenure.compare_exchange_strong(now, vacant, acq_rel, acquire)) now = orphaned;   // order: [B2] the next tenant, or the pool, sees what this thread wrote
+        if (now == orphaned) {
+            *link = a->next_of_thread;
+            delete a;
+        } else if (leaving) {
+            *link = a->next_of_thread;
+        } else {
+            link = &a->next_of_thread;
+        }
+    }
+}
+
+void leave_all() {
+    this_thread.books = nullptr;
+    this_thread.pool_serial = 0;
+    sweep(true);
+}
+
+account* take_vacant(pool_core& pool) noexcept {
+    for (account* a = pool.accounts.load(acquire); a != nullptr; a = a->next) {   // order: [B1] sees the account
+        std::uint32_t now = vacant;
+        if (a->tenure.load(relaxed) == vacant && a->tenure.compare_exchange_strong(now, tenanted, acq_rel, relaxed)) return a;   // order: [B2] sees what the last tenant wrote
+    }
+    return nullptr;
+}
+
+account* find_or_make(pool_core& pool) noexcept {
+    const std::uint64_t serial = pool.anchor->serial();
+    for (account* a = this_thread.all_books; a != nullptr; a = a->next_of_thread) {
+        if (a->pool_serial == serial) return a;
+    }
+    sweep(false);
+    set_account_exit(&leave_all);
+    if (!arm_thread_exit()) return nullptr;
+    account* a = take_vacant(pool);
+    if (a == nullptr) {
+        try {
+            a = &add_account(pool, false);
+        } catch (const std::bad_alloc&) {
+            return nullptr;
+        }
+    }
+    a->next_of_thread = this_thread.all_books;
+    this_thread.all_books = a;
+    return a;
+}
+
+}   // namespace
+
+account* account_for(pool_core& pool) noexcept {
+    const std::uint64_t serial = pool.anchor->serial();
+    if (this_thread.pool_serial == serial) return this_thread.books;
+    account* const a = find_or_make(pool);
+    if (a != nullptr && this_thread.self == nullptr) {   // a worker's cached account stays its own pool's
+        this_thread.pool_serial = serial;
+        this_thread.books = a;
+    }
+    return a;
+}
+
+account& add_account(pool_core& pool, bool worker) {
+    auto* const a = new account;
+    a->worker = worker;
+    a->pool_serial = pool.anchor->serial();
+    if (!worker) a->door = pool.entrance.make_producer();
+    account* head = pool.accounts.load(relaxed);   // order: a first guess
+    do {
+        a->next = head;
+    } while (!pool.accounts.compare_exchange_weak(head, a, seq_cst, relaxed));   // order: [B1] publishes the account; [A1] before its first attempt
+    return *a;
+}
+
+void leave_accounts(pool_core& pool) noexcept {
+    account* a = pool.accounts.load(acquire);   // order: [B1] sees every account
+    while (a != nullptr) {
+        account* const next = a->next;
+        a->door.reset();   // its queue goes now
+        if (a->worker || a->tenure.exchange(orphaned, acq_rel) == vacant) delete a;   // order: [B2] whoever frees sees what the other did
+        a = next;
+    }
+}
+
+}   // namespace lastly::detail

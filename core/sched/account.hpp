@@ -1,0 +1,48 @@
+// A thread's books with one pool: the ledger's columns, each counted at its own event, and its place in the injector.
+// Written by its thread only, read by any. Invariants: 1. Columns only grow. 2. An account belongs to its pool and to its thread;
+// whoever leaves last frees it. 3. An account that its thread left is taken over by a later thread: columns go on.
+//
+//   tenure   vacant -> tenanted (a thread took it) -> vacant (the thread ended) ...; orphaned: the pool is gone
+#pragma once
+
+#include "core/structures/counter.hpp"
+#include "core/structures/injector.hpp"
+
+#include <memory>
+
+namespace lastly::detail {
+
+class pool_core;
+struct run_record;
+
+inline constexpr std::uint32_t vacant = 0;
+inline constexpr std::uint32_t tenanted = 1;
+inline constexpr std::uint32_t orphaned = 2;
+
+struct alignas(64) account {
+    // The ledger's columns.
+    counter attempts, accepted, rejected, succeeded, failed, cancelled;
+    counter attached, run, returned, thrown;
+    counter retired;       // accepted tasks that are over in every respect
+    // The injector's sum over all accounts: attempts of threads that are no workers + spilled - withdrawn - taken.
+    counter spilled;       // tasks that a worker's deque could not take
+    counter withdrawn;     // attempts of a thread that is no worker which did not reach the injector
+    counter taken;         // tasks taken from the injector
+
+    atomic<frame*> now{nullptr};          // the task that runs on this thread, for the watchdog
+    atomic<std::uint32_t> tenure{tenanted};
+    bool worker = false;
+    std::uint64_t pool_serial = 0;
+    std::unique_ptr<injector::producer> door;   // the pool's; null: no memory for one
+    account* next = nullptr;              // the pool's list
+    account* next_of_thread = nullptr;    // the thread's list
+};
+
+// This thread's account with the pool; null: no memory.
+account* account_for(pool_core& pool) noexcept;
+// A new account in the pool's list. Throws std::bad_alloc.
+account& add_account(pool_core& pool, bool worker);
+// The pool ends: its accounts go, or are left to their threads.
+void leave_accounts(pool_core& pool) noexcept;
+
+}   // namespace lastly::detail

@@ -1,0 +1,215 @@
+// The way in: a submission is accepted, or its chain runs here and it is rejected.
+// Any thread. Invariants: 1. An attempt is announced before the gate is read (A4): the closer sees the attempt, or the attempt
+// sees the gate. 2. An accepted task is published, whatever memory is left. 3. The announcement of a thread that is no worker also
+// counts in the injector's sum: no worker goes to sleep while a task is on its way in. See README.md here.
+#include "core/base/clock.hpp"
+#include "core/sched/pool_core.hpp"
+#include "core/structures/frame_view.hpp"
+#include "core/task/run.hpp"
+#include "core/task/state.hpp"
+#include "lastly/detail/build.hpp"
+#include "lastly/detail/fault.hpp"
+#include "lastly/detail/handle.hpp"
+#include "lastly/detail/thread_block.hpp"
+
+#include <stdexcept>
+
+namespace lastly::detail {
+
+namespace {
+
+enum class room_result { granted, full, run_here, closed };
+enum class patience { may_wait, never };
+
+bool is_rejecting(std::uint32_t gate, bool from_a_task) noexcept {
+    if (LASTLY_FAULT("A6")) from_a_task = false;
+    if (LASTLY_FAULT("A4")) return false;
+    return (gate & gate_abrupt) != 0 || ((gate & gate_closed) != 0 && !from_a_task);
+}
+
+bool runs_own_task(const pool_core& pool) noexcept {
+    return this_thread.current != nullptr && this_thread.current->pool == pool.anchor;
+}
+bool is_own_worker(const pool_core& pool) noexcept { return this_thread.home == pool.anchor; }
+
+bool take_room(pool_core& pool) noexcept {
+    std::uint64_t now = pool.unfinished.load(seq_cst);   // order: [C1] after the caller's intent to wait was published
+    while (now < pool.options.capacity) {
+        if (pool.unfinished.compare_exchange_weak(now, now + 1, seq_cst, seq_cst)) return true;   // order: [C1] as the load above
+    }
+    return false;
+}
+
+room_result wait_for_room(pool_core& pool) noexcept {
+    for (;;) {
+        const event_count::key seen = pool.room.prepare();
+        const bool closed = is_rejecting(pool.anchor->gate().load(seq_cst), false);   // order: [C1] the closer sets the gate, then looks at the waiters
+        if (closed || take_room(pool)) {
+            pool.room.cancel();
+            return closed ? room_result::closed : room_result::granted;
+        }
+        pool.room.commit(seen, std::chrono::steady_clock::time_point::max());
+    }
+}
+
+room_result find_room(pool_core& pool, patience p) noexcept {
+    if (pool.options.capacity == 0 || take_room(pool) || LASTLY_FAULT("A5")) return room_result::granted;
+    const overflow policy = pool.options.overflow;
+    const bool worker = is_own_worker(pool);
+    if (policy == overflow::reject || (p == patience::never && !(worker && policy == overflow::block))) return room_result::full;
+    if (policy == overflow::block && !worker) return wait_for_room(pool);
+    pool.unfinished.fetch_add(1, seq_cst);   // order: [C1] counts beyond the capacity
+    return policy == overflow::block ? room_result::granted : room_result::run_here;
+}
+
+void give_room_back(pool_core& pool) noexcept {
+    if (pool.options.capacity == 0) return;
+    pool.unfinished.fetch_sub(1, seq_cst);   // order: [C1] before the look at the blocked callers
+    pool.room.notify_all();
+}
+
+void enqueue(pool_core& pool, account& books, frame& f) noexcept {
+    if (!is_own_worker(pool)) {
+        pool.entrance.push(books.door.get(), f);
+    } else if (LASTLY_FAULT("deque-full") || !this_thread.self->tasks.push({&f, 0})) {
+        books.spilled.announce();
+        pool.entrance.spill(f);
+    }
+    pool.idle.notify();
+}
+
+// The caller's own run of a task that found no room (A5).
+void run_here(pool_core& pool, account& books, frame& f) noexcept {
+    if (!books.worker) books.withdrawn.add();
+    pool.inside.fetch_add(1, relaxed);   // order: the task keeps the pool alive until leave_pool
+    run_from_queue(pool, books, f);
+    tell_watchers(pool);
+    leave_pool(pool);
+}
+
+void announce(account& books, bool sheltered) noexcept {
+    if (LASTLY_FAULT("L1-attempts")) return;
+    if (sheltered) books.attempts.add();   // the task that submits is unfinished itself: the pool cannot close meanwhile
+    else books.attempts.announce();
+}
+
+void accept(pool_core& pool, account& books, frame& f, bool with_handle) noexcept {
+    if (!LASTLY_FAULT("L1-accepted")) books.accepted.add();
+    if (!LASTLY_FAULT("L3-attached")) books.attached.add(f.type().attached);
+    f.owner.store(pool.anchor, release);                 // order: [F2] shows a walker the building phase
+    f.stamp.store(coarse_now_ms(), release);             // order: [F2] shows a walker the building phase
+    f.state.store(with_handle ? handle : 0u, relaxed);   // order: published with the frame
+    f.show(phase::queued, 0, f.type().attached);
+}
+
+// Empty: accepted, and the frame is out of this thread's hand.
+std::error_code admit(pool_core& pool, frame& f, bool with_handle, patience p) noexcept {
+    account* const books = account_for(pool);
+    if (books == nullptr) {
+        pool.shared.attempts.fetch_add(1, seq_cst);   // order: [A1] the closer sees it
+        return std::make_error_code(std::errc::not_enough_memory);
+    }
+    const bool from_a_task = runs_own_task(pool);
+    const room_result room = find_room(pool, p);
+    announce(*books, from_a_task && books->worker);
+    const std::uint32_t gate = pool.anchor->gate().load(seq_cst);   // order: [A1] after the announcement
+    std::error_code refused;
+    if (room == room_result::closed || is_rejecting(gate, from_a_task)) refused = errc::pool_closed;
+    else if (room == room_result::full) refused = errc::pool_full;
+    if (refused) {
+        if (room == room_result::granted || room == room_result::run_here) give_room_back(pool);
+        if (!books->worker) books->withdrawn.add();
+        return refused;
+    }
+    accept(pool, *books, f, with_handle);
+    if (room == room_result::run_here) run_here(pool, *books, f);
+    else enqueue(pool, *books, f);
+    return {};
+}
+
+void count_refusal(pool_core& pool, const run_record& r) noexcept {
+    if (account* const books = account_for(pool)) {
+        books->attached.add(r.attached);
+        books->run.add(r.run);
+        books->returned.add(r.returned);
+        books->thrown.add(r.thrown);
+        if (!LASTLY_FAULT("L1-rejected")) books->rejected.add();
+    } else {
+        // order (block): [Q1] whoever reads the sum sees what was counted
+        pool.shared.attached.fetch_add(r.attached, acq_rel);
+        pool.shared.run.fetch_add(r.run, acq_rel);
+        pool.shared.returned.fetch_add(r.returned, acq_rel);
+        pool.shared.thrown.fetch_add(r.thrown, acq_rel);
+        pool.shared.rejected.fetch_add(1, acq_rel);
+    }
+    tell_watchers(pool);
+}
+
+}   // namespace
+
+void tell_watchers(pool_core& pool) noexcept {
+    if (pool.idle.has_watchers()) on_idle(pool);
+}
+
+// A submission whose frame could not be made: an attempt that is rejected.
+void begin_refusal(run_record& r, pool_core* pool) noexcept {
+    r.outer = this_thread.current;
+    this_thread.current = &r;
+    if (pool == nullptr) return;
+    r.pool = pool->anchor;
+    if (account* const books = account_for(*pool)) {
+        announce(*books, false);
+        if (!books->worker) books->withdrawn.add();
+    } else {
+        pool->shared.attempts.fetch_add(1, seq_cst);   // order: [A1] the closer sees it
+    }
+}
+
+void end_refusal(run_record& r) noexcept {
+    this_thread.current = r.outer;
+    if (r.pool != nullptr) count_refusal(*r.pool->core, r);
+}
+
+void refuse_frame(pool_core& pool, frame& f, std::error_code cause) noexcept {
+    run_record r;
+    r.pool = pool.anchor;
+    r.start = LASTLY_FAULT("A1");
+    r.rejected = true;
+    r.cause = cause;
+    r.attached = f.type().attached;
+    execute(f, r);
+    if (f.type().has_handle_part) f.type().destroy_result(f);
+    free_frame(f);
+    count_refusal(pool, r);
+}
+
+void submit_frame(pool_core& pool, frame& f, bool with_handle) {
+    const std::error_code refused = admit(pool, f, with_handle, patience::may_wait);
+    if (!refused) return;
+    refuse_frame(pool, f, refused);
+    throw_rejected(refused);
+}
+
+std::error_code try_submit_frame(pool_core& pool, frame& f, bool with_handle) noexcept {
+    const std::error_code refused = admit(pool, f, with_handle, patience::never);
+    if (!refused) return {};
+    if (LASTLY_FAULT("A2")) {
+        run_record r;
+        count_refusal(pool, r);
+        run_record wrongly;
+        wrongly.start = false;
+        wrongly.cause = refused;
+        execute(f, wrongly);
+        return refused;
+    }
+    count_refusal(pool, run_record());
+    return refused;
+}
+
+pool_core& pool_of_this_task() {
+    const run_record* const r = this_thread.current;
+    if (r == nullptr || r->pool == nullptr) throw_no_task("this_task::submit");
+    return *r->pool->core;
+}
+
+}   // namespace lastly::detail

@@ -1,0 +1,98 @@
+// A pool's threads: started, named, ended; and who frees a pool that nobody owns any more.
+// The constructor's thread, the thread that ends the pool, and the workers themselves. Invariants: 1. The list of workers is complete
+// before the first of them runs. 2. If not all can be started, those that were are joined (S5). 3. A thread that is counted inside
+// may touch the pool until it leaves.
+#include "core/base/cpus.hpp"
+#include "core/sched/pool_core.hpp"
+#include "core/task/state.hpp"
+#include "lastly/detail/fault.hpp"
+#include "lastly/detail/thread_block.hpp"
+
+#include <cstdio>
+#include <stdexcept>
+
+namespace lastly::detail {
+
+namespace {
+
+void run_claimed(pool_core& pool, frame& f) noexcept { run_frame(pool, this_thread.self->books, f); }
+
+void collect_running(void* pool, std::vector<frame*>& frames) {
+    const account* a = static_cast<pool_core*>(pool)->accounts.load(acquire);   // order: [B1] sees the accounts
+    for (; a != nullptr; a = a->next) {
+        if (frame* const f = a->now.load(acquire)) frames.push_back(f);   // order: [K2] sees a frame that was handed out
+    }
+}
+
+void make_workers(pool_core& pool) {
+    for (unsigned i = 0; i < pool.options.workers; ++i) {
+        pool.workers.push_back(std::make_unique<worker>(pool, i, add_account(pool, true)));
+        pool.workers.back()->intake = pool.entrance.make_consumer();
+    }
+}
+
+void start_workers(pool_core& pool) {
+    pool.inside.store(pool.options.workers, relaxed);   // order: before any worker runs
+    for (const auto& w : pool.workers) {
+        char name[16];
+        std::snprintf(name, sizeof name, "%.11s/%u", pool.options.name.c_str(), w->index);
+        const std::error_code refused = w->self.start(&worker_main, w.get(), name);
+        if (!refused) continue;
+        end_workers(pool);
+        throw std::system_error(refused, "lastly: worker " + std::to_string(w->index) + " of pool " + pool.options.name +
+                                             " cannot be started; those started before were ended");
+    }
+}
+
+}   // namespace
+
+pool_core::pool_core(pool_options o)
+    : options(std::move(o)), sink(options.error_sink, options.name), anchor(take_anchor()), idle(options.workers) {
+    anchor->core = this;
+    anchor->sink = &sink;
+    anchor->chain_warning = options.chain_warning;
+    anchor->run_claimed = &run_claimed;
+}
+
+pool_core::~pool_core() {
+    guard.reset();
+    leave_accounts(*this);
+    give_anchor(*anchor);
+}
+
+pool_core* open_pool(pool_options options) {
+    auto pool = std::make_unique<pool_core>(std::move(options));
+    make_workers(*pool);
+    if (pool->options.finalizer_budget.count() > 0) {
+        pool->guard = std::make_unique<watchdog>(pool->options.finalizer_budget, pool->sink, &collect_running, pool.get());
+    }
+    start_workers(*pool);
+    return pool.release();
+}
+
+void end_workers(pool_core& pool) noexcept {
+    pool.anchor->gate().fetch_or(gate_closed | gate_gone, seq_cst);   // order: [G1] the final state; [I4] before the seats are emptied
+    pool.idle.wake_all();
+    for (const auto& w : pool.workers) w->self.join();
+}
+
+void call_user_hook(pool_core& pool, const std::function<void(unsigned)>& hook, unsigned worker) noexcept {
+    if (!hook) return;
+    try {
+        hook(worker);
+    } catch (...) {
+        error_report report;
+        report.kind = report_kind::failed;
+        report.name = "worker hook";
+        report.site = {"(pool_options)", worker};
+        report.error = std::current_exception();
+        pool.sink.report(report);
+    }
+}
+
+void leave_pool(pool_core& pool) noexcept {
+    if (pool.inside.fetch_sub(1, acq_rel) != 1) return;   // order: [B3] the last one sees what the others did
+    if (pool.ownerless.load(acquire) != 0) delete &pool;   // order: [B3] sees the owner's last words
+}
+
+}   // namespace lastly::detail

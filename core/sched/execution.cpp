@@ -1,0 +1,63 @@
+// From a frame in hand to a task that is over: run, count, publish, retire.
+// The thread that holds the frame. Invariants: 1. The ledger's columns are counted before the outcome is published (O4), `retired`
+// after: equal sums mean that no thread touches a frame of the pool any more. 2. Nothing of the pool is touched after `retired`,
+// except by threads that are counted inside.
+#include "core/sched/pool_core.hpp"
+#include "core/task/completion.hpp"
+#include "core/task/run.hpp"
+#include "core/task/state.hpp"
+#include "lastly/detail/fault.hpp"
+
+namespace lastly::detail {
+
+namespace {
+
+void count_finalizers(account& books, const run_record& r) noexcept {
+    if (r.attached != 0) books.attached.add(r.attached);
+    if (r.run == 0) return;
+    books.run.add(r.run);
+    books.returned.add(r.returned);
+    if (r.thrown != 0) books.thrown.add(r.thrown);
+}
+
+void count_outcome(account& books, outcome_kind kind) noexcept {
+    switch (kind) {
+    case outcome_kind::succeeded:
+        if (!LASTLY_FAULT("L2-succeeded")) books.succeeded.add();
+        break;
+    case outcome_kind::failed:
+        if (!LASTLY_FAULT("L2-failed")) books.failed.add();
+        break;
+    default:
+        if (!LASTLY_FAULT("L2-cancelled")) books.cancelled.add();
+    }
+}
+
+}   // namespace
+
+void run_frame(pool_core& pool, account& books, frame& f) noexcept {
+    run_record r;
+    r.pool = pool.anchor;
+    const bool abrupt = pool.anchor->abrupt() && !LASTLY_FAULT("S1");
+    r.start = !find_stop(f, abrupt, r.cause) || LASTLY_FAULT("C2");
+    frame* const interrupted = books.now.load(relaxed);   // order: this thread's own
+    books.now.store(&f, release);                         // order: [K2] the watchdog sees a frame that was handed out
+    if (LASTLY_FAULT("O4") && f.type().has_handle_part) f.state.fetch_or(done, acq_rel);   // order: [T4] a fault: too early
+    execute(f, r);
+    books.now.store(interrupted, release);                // order: [K2] as above
+    count_finalizers(books, r);
+    count_outcome(books, r.ended);
+    publish(f);
+    if (pool.options.capacity != 0) {
+        pool.unfinished.fetch_sub(1, seq_cst);   // order: [C1] before the look at the blocked callers
+        pool.room.notify_all();
+    }
+    if (!LASTLY_FAULT("L4-retired")) books.retired.add();
+}
+
+void run_from_queue(pool_core& pool, account& books, frame& f) noexcept {
+    if (f.type().has_handle_part && take_from_queue(f) == take_result::was_husk) return;
+    run_frame(pool, books, f);
+}
+
+}   // namespace lastly::detail

@@ -1,0 +1,75 @@
+// See idle.hpp; the protocol, its proof, and the edges I1 to I4 are in README.md here.
+#include "core/sched/idle.hpp"
+
+#include "lastly/detail/fault.hpp"
+
+namespace lastly::detail {
+
+bool idle_workers::stop_search() noexcept {
+    const std::uint64_t before = word_.fetch_sub(one_searcher, acq_rel);   // order: [I1] the look at the queues comes after
+    return searchers(before) == 1 && sleepers(before) != 0;
+}
+
+bool idle_workers::prepare(unsigned worker) noexcept {
+    seats_[worker].taken.store(1, seq_cst);   // order: [I4] before the worker counts as a sleeper
+    return has_watchers(word_.fetch_add(1 - one_searcher, seq_cst));   // order: [I1][I2] before the look at the queues; [I3] as in start_search
+}
+
+bool idle_workers::leave_seat(unsigned worker) noexcept {
+    std::uint32_t sitting = 1;
+    return seats_[worker].taken.compare_exchange_strong(sitting, 0, seq_cst, acquire);   // order: [I4] a waker and this exclude each other
+}
+
+void idle_workers::cancel(unsigned worker) noexcept {
+    // A waker that was faster has counted this worker among the searchers already.
+    if (leave_seat(worker)) word_.fetch_add(one_searcher - 1, seq_cst);   // order: [I1] as prepare
+    else word_.fetch_sub(1, seq_cst);                                     // order: [I1] as prepare
+}
+
+void idle_workers::commit(unsigned worker) noexcept {
+    futex_word& taken = seats_[worker].taken;
+    while (taken.load(acquire) != 0) futex_wait(taken, 1);   // order: [I4] sees what the waker published
+    word_.fetch_sub(1, seq_cst);                             // order: [I1] as prepare
+}
+
+bool idle_workers::free_a_seat() noexcept {
+    const unsigned first = next_seat_.load(relaxed);   // order: where to begin; any value will do
+    for (unsigned i = 0; i < count_; ++i) {
+        const unsigned at = (first + i) % count_;
+        if (seats_[at].taken.load(seq_cst) == 0 || !leave_seat(at)) continue;   // order: [I4] after the claim on the searcher's place
+        next_seat_.store(at + 1, relaxed);   // order: where to begin; any value will do
+        futex_wake_one(seats_[at].taken.address());
+        return true;
+    }
+    return false;
+}
+
+bool idle_workers::any_seat_taken() const noexcept {
+    for (unsigned i = 0; i < count_; ++i) {
+        if (seats_[i].taken.load(seq_cst) != 0) return true;   // order: [I4] after the searcher's place was given back
+    }
+    return false;
+}
+
+void idle_workers::wake_one() noexcept {
+    if (LASTLY_FAULT("lost-wake")) return;
+    std::uint64_t now = word_.load(seq_cst);   // order: [I1] after the work was published
+    for (;;) {
+        if (sleepers(now) == 0 || searchers(now) != 0) return;
+        if (!word_.compare_exchange_weak(now, now + one_searcher, seq_cst, seq_cst)) continue;   // order: [I1] whoever prepares later sees the work
+        if (free_a_seat()) return;
+        now = word_.fetch_sub(one_searcher, seq_cst) - one_searcher;   // order: [I1] as stop_search
+        if (!any_seat_taken()) return;   // those that are counted are awake and will look again
+    }
+}
+
+void idle_workers::wake_all() noexcept {
+    for (unsigned i = 0; i < count_; ++i) {
+        std::uint32_t sitting = 1;
+        if (!seats_[i].taken.compare_exchange_strong(sitting, 0, seq_cst, relaxed)) continue;   // order: [I4] a worker and this exclude each other
+        word_.fetch_add(one_searcher, seq_cst);   // order: [I1] the worker counts as searching
+        futex_wake_one(seats_[i].taken.address());
+    }
+}
+
+}   // namespace lastly::detail

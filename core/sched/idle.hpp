@@ -1,0 +1,66 @@
+// Who sleeps, who searches, who is woken: an event count with a seat for each worker.
+// Workers: start_search, stop_search, prepare, cancel, commit. Any thread: notify, watchers. The protocol and its proof are in
+// README.md here. The word:
+//
+//   bits 0-15 sleepers (workers between prepare and leaving their seat)   16-31 searchers   32-47 watchers of quiescence
+//
+// Invariants: 1. A worker on a seat sleeps until the seat is taken from it: there is no timeout. 2. Whoever publishes work and sees
+// sleepers but no searcher wakes one; a claim on the searcher's place comes first, so at most one is being woken at a time.
+// 3. A worker that leaves the searchers looks at every queue afterwards, before it sleeps.
+#pragma once
+
+#include "core/base/futex.hpp"
+
+#include <memory>
+
+namespace lastly::detail {
+
+class idle_workers {
+public:
+    static constexpr unsigned max_workers = 4096;
+
+    explicit idle_workers(unsigned count) : count_(count), seats_(std::make_unique<seat[]>(count)) {}
+
+    // Both return whether somebody watches for quiescence.
+    bool start_search() noexcept { return has_watchers(word_.fetch_add(one_searcher, acq_rel)); }   // order: [I3] a watcher that comes later sees what this worker counted
+    bool prepare(unsigned worker) noexcept;
+    // True: this was the last searcher, and somebody sleeps: if there is more work, wake one.
+    bool stop_search() noexcept;
+    // After prepare, instead of commit: searches on.
+    void cancel(unsigned worker) noexcept;
+    // Sleeps until woken; on return this worker is a searcher.
+    void commit(unsigned worker) noexcept;
+
+    // After work was published: wakes a sleeper if nobody searches.
+    void notify() noexcept {
+        const std::uint64_t now = word_.load(seq_cst);   // order: [I1][I2] after the work was published
+        if (sleepers(now) != 0 && searchers(now) == 0) wake_one();
+    }
+    void wake_all() noexcept;
+
+    void add_watcher() noexcept { word_.fetch_add(one_watcher, acq_rel); }                    // order: [I3] sees what idle workers counted before
+    void remove_watcher() noexcept { word_.fetch_sub(one_watcher, relaxed); }                 // order: one look too many does no harm
+    bool has_watchers() noexcept { return has_watchers(word_.fetch_add(0, acq_rel)); }        // order: [I3] a watcher that comes later sees what this thread counted
+
+private:
+    static constexpr std::uint64_t one_searcher = std::uint64_t{1} << 16;
+    static constexpr std::uint64_t one_watcher = std::uint64_t{1} << 32;
+    static constexpr unsigned sleepers(std::uint64_t w) noexcept { return static_cast<unsigned>(w & 0xffff); }
+    static constexpr unsigned searchers(std::uint64_t w) noexcept { return static_cast<unsigned>(w >> 16 & 0xffff); }
+    static constexpr bool has_watchers(std::uint64_t w) noexcept { return w >> 32 != 0; }
+
+    struct alignas(64) seat {
+        futex_word taken{0};   // 1: a worker sits here
+    };
+    void wake_one() noexcept;
+    bool free_a_seat() noexcept;
+    bool any_seat_taken() const noexcept;
+    bool leave_seat(unsigned worker) noexcept;
+
+    alignas(64) atomic<std::uint64_t> word_{0};
+    const unsigned count_;
+    atomic<unsigned> next_seat_{0};   // where the next waker begins to look
+    std::unique_ptr<seat[]> seats_;
+};
+
+}   // namespace lastly::detail

@@ -1,0 +1,89 @@
+// A pool's compiled half: its workers, its books, its gate, and who waits for what.
+// Built and freed by the pool's owner; in between any thread reads it. It outlives the pool object when a task of the pool
+// destroys that (S4): then the last thread inside frees it.
+// Invariants: 1. Options do not change after construction. 2. Every accepted task is in exactly one of: the injector, a deque, a
+// thread's hand. 3. `inside` counts the workers, and the threads that run a task of the pool without being one.
+#pragma once
+
+#include "core/report/watchdog.hpp"
+#include "core/sched/account.hpp"
+#include "core/sched/idle.hpp"
+#include "core/sched/worker.hpp"
+#include "core/structures/event_count.hpp"
+#include "core/structures/injector.hpp"
+#include "core/task/anchor.hpp"
+#include "lastly/ledger.hpp"
+#include "lastly/options.hpp"
+#include "lastly/profile.hpp"
+
+#include <memory>
+#include <vector>
+
+namespace lastly::detail {
+
+class pool_core {
+public:
+    explicit pool_core(pool_options o);   // throws; starts no thread
+    ~pool_core();
+    pool_core(const pool_core&) = delete;
+    pool_core& operator=(const pool_core&) = delete;
+
+    const pool_options options;
+    error_sink sink;
+    pool_anchor* const anchor;
+    injector entrance;
+    idle_workers idle;
+    std::vector<std::unique_ptr<worker>> workers;
+    std::unique_ptr<watchdog> guard;      // only with a finalizer budget
+
+    atomic<account*> accounts{nullptr};
+    // For threads that have no memory for an account: any thread adds.
+    struct {
+        atomic<std::uint64_t> attempts{0}, rejected{0}, attached{0}, run{0}, returned{0}, thrown{0};
+    } shared;
+
+    atomic<std::uint64_t> unfinished{0};  // accepted and unfinished; used only with a capacity
+    event_count room;                     // somebody waits for room (A5)
+    event_count quiet;                    // somebody waits for quiescence
+    event_count ended;                    // somebody waits for the end of a shutdown
+    atomic<std::uint32_t> ending{0};      // 0 open, 1 somebody ends it, 2 its threads are gone and its books are final
+    atomic<std::uint32_t> ownerless{0};   // S4: the last thread inside frees it
+    atomic<std::uint32_t> inside{0};
+    ledger_snapshot final_books;          // written before `ending` becomes 2
+};
+
+// core/sched/books.cpp
+ledger_snapshot take_ledger(pool_core& pool);
+bool is_quiescent(pool_core& pool) noexcept;
+// Tasks offered to the injector that nobody has taken yet.
+bool injector_has_work(pool_core& pool) noexcept;
+bool any_queue_has_work(pool_core& pool) noexcept;
+std::vector<live_task> running_tasks(pool_core& pool);
+
+// core/sched/admission.cpp
+void refuse_frame(pool_core& pool, frame& f, std::error_code cause) noexcept;
+// After a task or a refusal is over on a thread that is no worker: whoever waits for quiescence looks again.
+void tell_watchers(pool_core& pool) noexcept;
+
+// core/sched/execution.cpp
+// Runs a frame that was taken from a queue (a husk is thrown away).
+void run_from_queue(pool_core& pool, account& books, frame& f) noexcept;
+// Runs a frame that this thread has the sole right to.
+void run_frame(pool_core& pool, account& books, frame& f) noexcept;
+
+// core/sched/crew.cpp
+pool_core* open_pool(pool_options options);        // throws as pool's constructor
+void end_workers(pool_core& pool) noexcept;        // quiescent for good: wakes and joins them
+// Runs the user's hook, if there is one, on a worker; an exception goes to the error sink.
+void call_user_hook(pool_core& pool, const std::function<void(unsigned)>& hook, unsigned worker) noexcept;
+void leave_pool(pool_core& pool) noexcept;         // a thread inside leaves; the last one frees an ownerless pool
+
+// core/sched/shutdown.cpp
+void close_gate(pool_core& pool, std::uint32_t bits) noexcept;
+shutdown_report shut_down(pool_core& pool, bool abrupt, std::chrono::nanoseconds limit);
+void wait_idle(pool_core& pool);
+void destroy_pool(pool_core* pool) noexcept;
+// A thread found nothing to do while somebody waits for quiescence.
+void on_idle(pool_core& pool) noexcept;
+
+}   // namespace lastly::detail

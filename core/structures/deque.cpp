@@ -1,0 +1,125 @@
+// See deque.hpp for the protocol's invariants, README.md here for the edges D1 to D4.
+#include "core/structures/deque.hpp"
+
+#include "lastly/detail/fault.hpp"
+
+#include <new>
+
+namespace lastly::detail {
+
+struct deque::buffer {
+    struct slot {
+        atomic<frame*> task;
+        atomic<std::uintptr_t> tag;
+    };
+    std::size_t mask;
+    buffer* older;   // outgrown, kept for late thieves
+    slot* slots;
+
+    static buffer* make(std::size_t capacity, buffer* older) noexcept {
+        auto* const b = new (std::nothrow) buffer{capacity - 1, older, nullptr};
+        if (b == nullptr) return nullptr;
+        b->slots = new (std::nothrow) slot[capacity];
+        if (b->slots != nullptr) return b;
+        delete b;
+        return nullptr;
+    }
+    slot& at(std::int64_t i) noexcept { return slots[static_cast<std::size_t>(i) & mask]; }
+    void put(std::int64_t i, deque_item item) noexcept {
+        // order (block): published by the store of bottom that follows (D1)
+        at(i).task.store(item.task, relaxed);
+        at(i).tag.store(item.tag, relaxed);
+    }
+    deque_item get(std::int64_t i) noexcept {
+        // order (block): bottom was read before (D1), or the owner wrote it; counts only if top is moved afterwards
+        return {at(i).task.load(relaxed), at(i).tag.load(relaxed)};
+    }
+};
+
+deque::deque(std::size_t capacity) : buffer_(buffer::make(capacity, nullptr)) {
+    if (buffer_.load(relaxed) == nullptr) throw std::bad_alloc();   // order: not shared yet
+}
+
+deque::~deque() {
+    buffer* b = buffer_.load(relaxed);   // order: nobody else is left
+    while (b != nullptr) {
+        buffer* const older = b->older;
+        delete[] b->slots;
+        delete b;
+        b = older;
+    }
+}
+
+// The buffer, with room for `count` more; null: full, and no memory to grow.
+deque::buffer* deque::room_for(std::int64_t bottom, std::int64_t top, std::size_t count) noexcept {
+    buffer* const now = buffer_.load(relaxed);   // order: only the owner stores it
+    std::size_t capacity = now->mask + 1;
+    const std::size_t used = static_cast<std::size_t>(bottom - top);
+    if (used + count <= capacity) return now;
+    while (used + count > capacity) capacity *= 2;
+    buffer* const grown = buffer::make(capacity, now);
+    if (grown == nullptr) return nullptr;
+    for (std::int64_t i = top; i < bottom; ++i) grown->put(i, now->get(i));
+    buffer_.store(grown, release);   // order: [D2] a thief that sees the new buffer sees the items copied into it
+    return grown;
+}
+
+bool deque::push(deque_item item) noexcept { return push_all(&item, 1); }
+
+bool deque::push_all(const deque_item* items, std::size_t count) noexcept {
+    const std::int64_t b = bottom_.load(relaxed);   // order: only the owner stores it
+    buffer* into = buffer_.load(relaxed);           // order: only the owner stores it
+    if (static_cast<std::size_t>(b - top_seen_) + count > into->mask + 1) {
+        top_seen_ = top_.load(acquire);             // order: [D3] slots below top are free: their thieves have read them
+        into = room_for(b, top_seen_, count);
+        if (into == nullptr) return false;
+    }
+    for (std::size_t i = 0; i < count; ++i) into->put(b + static_cast<std::int64_t>(i), items[count - 1 - i]);
+    bottom_.store(b + static_cast<std::int64_t>(count), seq_cst);   // order: [D1] publishes the slots; [I2] before the owner's look at the sleepers
+    return true;
+}
+
+bool deque::pop(deque_item& item) noexcept {
+    const std::int64_t b = bottom_.load(relaxed) - 1;   // order: only the owner stores it
+    if (b < top_seen_) return false;
+    bottom_.store(b, seq_cst);                          // order: [D4] before the look at top: a thief sees this bottom, or we see its top
+    const std::int64_t t = top_.load(seq_cst);          // order: [D4] after the store of bottom
+    top_seen_ = t;
+    if (t < b) {
+        item = buffer_.load(relaxed)->get(b);           // order: only the owner stores it
+        return true;
+    }
+    bool mine = false;
+    if (t == b) {
+        item = buffer_.load(relaxed)->get(b);           // order: only the owner stores it
+        std::int64_t expected = t;
+        mine = top_.compare_exchange_strong(expected, t + 1, seq_cst, relaxed);   // order: [D3][D4] the last item goes to whoever moves top
+        if (LASTLY_FAULT("deque-last-item")) mine = true;
+        top_seen_ = t + 1;
+    }
+    bottom_.store(b + 1, relaxed);                      // order: restores the empty deque; hides no item
+    return mine;
+}
+
+bool deque::steal(deque_item& item, bool& contended) noexcept {
+    std::int64_t t = top_.load(seq_cst);            // order: [D4] before the look at bottom
+    const std::int64_t b = bottom_.load(seq_cst);   // order: [D1] sees the slots that its store published; [D4] after top
+    if (t >= b) return false;
+    item = buffer_.load(acquire)->get(t);           // order: [D2] sees the items copied into a grown buffer
+    if (top_.compare_exchange_strong(t, t + 1, seq_cst, relaxed)) return true;   // order: [D3] the slot was read before; [D4] once only
+    contended = true;
+    return false;
+}
+
+bool deque::take_oldest(deque_item& item) noexcept {
+    bool contended = false;
+    return steal(item, contended);
+}
+
+std::size_t deque::size() const noexcept {
+    const std::int64_t t = top_.load(seq_cst);      // order: [D4] before bottom: never too few
+    const std::int64_t b = bottom_.load(seq_cst);   // order: [I2] after the intent to sleep was published
+    return b > t ? static_cast<std::size_t>(b - t) : 0;
+}
+
+}   // namespace lastly::detail

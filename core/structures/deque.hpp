@@ -1,0 +1,54 @@
+// A worker's own queue: the owner pushes and pops at the bottom, thieves take the oldest at the top. It grows.
+// Owner: push, push_all, pop, take_oldest. Any thread: steal, size. Invariants:
+//   1. An item is given out once: by the owner alone, or to whoever moves `top` past it.
+//   2. `top` only grows. 3. A buffer that was outgrown stays readable until the deque is destroyed: a thief may hold it.
+//   4. A slot is read before `top` moves, and what was read counts only if the move succeeded.
+// Source: Chase and Lev, "Dynamic circular work-stealing deque" (2005), with the corrections of Le, Pop, Cohen, Nardelli (2013).
+// Where it differs: sequentially consistent accesses instead of fences, and a tag beside each frame, so that a thief may decide
+// without touching the frame.
+#pragma once
+
+#include "lastly/detail/atomic.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+
+namespace lastly::detail {
+
+struct frame;
+
+struct deque_item {
+    frame* task = nullptr;
+    std::uintptr_t tag = 0;   // the group's; 0: none
+};
+
+class deque {
+public:
+    // `capacity` is a power of two. Throws std::bad_alloc.
+    explicit deque(std::size_t capacity = 256);
+    ~deque();
+    deque(const deque&) = delete;
+    deque& operator=(const deque&) = delete;
+
+    // False: the deque is full and cannot grow; the item stays with the caller.
+    bool push(deque_item item) noexcept;
+    // Pushes the last item first, so that pops give them in order; all or none.
+    bool push_all(const deque_item* items, std::size_t count) noexcept;
+    bool pop(deque_item& item) noexcept;           // the youngest
+    bool take_oldest(deque_item& item) noexcept;   // as a thief would; false also when a thief was faster
+    bool steal(deque_item& item, bool& contended) noexcept;
+    // How many items there were at some moment; exact enough to decide whether to sleep: never 0 while an item rests here.
+    std::size_t size() const noexcept;
+
+private:
+    struct buffer;
+    buffer* room_for(std::int64_t bottom, std::int64_t top, std::size_t count) noexcept;
+
+    alignas(64) atomic<std::int64_t> top_{0};
+    alignas(64) atomic<std::int64_t> bottom_{0};
+    atomic<buffer*> buffer_;
+    std::int64_t top_seen_ = 0;   // the owner's: at most top
+};
+
+}   // namespace lastly::detail

@@ -1,0 +1,52 @@
+// What a task, a handle and a walker may ask of a pool, in memory that outlives every pool.
+// Any thread. Invariants: 1. An anchor is never freed; a later pool may take it over with a new serial number. 2. `gate` only gains
+// bits while a pool lives. 3. Whoever calls the sink from outside the pool's own threads is a visitor; the pool outlives its visitors.
+//
+//   gate     open -> closed -> closed|abrupt -> closed|abrupt|gone (abrupt may be skipped)
+#pragma once
+
+#include "core/base/futex.hpp"
+#include "core/report/sink.hpp"
+#include "lastly/detail/frame.hpp"
+
+#include <chrono>
+
+namespace lastly::detail {
+
+inline constexpr std::uint32_t gate_closed = 1;   // rejects submissions from outside
+inline constexpr std::uint32_t gate_abrupt = 2;   // rejects all; no body starts; every task is asked to stop
+inline constexpr std::uint32_t gate_gone = 4;     // quiescent for good: workers end
+
+class pool_anchor {
+public:
+    std::uint64_t serial() const noexcept { return serial_; }
+    atomic<std::uint32_t>& gate() noexcept { return gate_; }
+    bool abrupt() const noexcept { return (gate_.load(acquire) & gate_abrupt) != 0; }   // order: [G1] sees what the closing thread did before
+
+    // A visit keeps the pool's sink alive. False: the pool is gone, or about to.
+    bool enter() noexcept;
+    void leave() noexcept;
+
+    pool_core* core = nullptr;
+    error_sink* sink = nullptr;
+    std::size_t chain_warning = 0;
+    // W1: runs the task, which the caller has claimed, on this worker. Set by the schedule floor.
+    void (*run_claimed)(pool_core&, frame&) = nullptr;
+
+private:
+    friend pool_anchor* take_anchor();
+    friend void give_anchor(pool_anchor&) noexcept;
+    static constexpr std::uint32_t shut = 1u << 31;
+
+    atomic<std::uint32_t> gate_{0};
+    futex_word visitors_{shut};
+    std::uint64_t serial_ = 0;
+    pool_anchor* next_free_ = nullptr;
+};
+
+// A pool's start: an open anchor. Throws std::bad_alloc.
+pool_anchor* take_anchor();
+// A pool's end: waits until the last visitor has left.
+void give_anchor(pool_anchor& a) noexcept;
+
+}   // namespace lastly::detail

@@ -1,0 +1,107 @@
+// The chain of deferred finalizers: nodes in the frame's spare room first, then in slab blocks; run last registered first.
+// The task's own thread only. Invariants: 1. A node leaves `deferred` before its call: it is never called twice. 2. Nodes that
+// ran are destroyed with the body (O3), and a destructor may register further ones. Attached finalizers run in typed_frame.hpp.
+#include "core/structures/frame_store.hpp"
+#include "core/task/run.hpp"
+#include "lastly/detail/fault.hpp"
+#include "lastly/detail/thread_block.hpp"
+
+#include <stdexcept>
+
+namespace lastly::detail {
+
+namespace {
+
+void show_pending(run_record& r) noexcept {
+    if (r.task == nullptr) return;
+    r.task->show(r.finalizing ? phase::finalizing : phase::running, r.deferred_pending, r.attached_pending);
+}
+
+void warn_of_length(run_record& r) noexcept {
+    r.chain_reported = true;
+    error_sink& sink = sink_of(r);
+    if (!sink.first_at(report_kind::chain_long, site_of(r))) return;
+    error_report report;
+    report.kind = report_kind::chain_long;
+    report.name = name_of(r);
+    report.site = site_of(r);
+    report.count = r.deferred_pending;
+    sink.report(report);
+}
+
+}   // namespace
+
+chain_node* reserve_node(run_record& r, std::size_t size_bytes, std::size_t alignment) noexcept {
+    if (alignment <= alignof(chain_node) && r.spare != nullptr && static_cast<std::size_t>(r.spare_end - r.spare) >= size_bytes) {
+        auto* const n = reinterpret_cast<chain_node*>(r.spare);
+        r.spare += (size_bytes + alignof(chain_node) - 1) / alignof(chain_node) * alignof(chain_node);
+        if (r.spare > r.spare_end) r.spare = r.spare_end;
+        n->block_bytes = 0;
+        return n;
+    }
+    auto* const n = static_cast<chain_node*>(allocate_block(block_kind::node, size_bytes));
+    if (n != nullptr) n->block_bytes = size_bytes;
+    return n;
+}
+
+void unreserve_node(run_record&, void* place, std::size_t block_bytes) noexcept {
+    if (block_bytes != 0) release_block(block_kind::node, block_bytes, place);   // spare room comes back with the frame
+}
+
+void link_node(run_record& r, chain_node& n) noexcept {
+    n.next = r.deferred;
+    r.deferred = &n;
+    if (!LASTLY_FAULT("L3-attached")) ++r.attached;
+    ++r.deferred_pending;
+    show_pending(r);
+    const std::size_t limit = r.pool != nullptr ? r.pool->chain_warning : 0;
+    if (limit != 0 && r.deferred_pending > limit && !r.chain_reported) warn_of_length(r);
+}
+
+void count_immediate(run_record& r, bool threw) noexcept {
+    ++r.attached;
+    ++r.run;
+    if (threw) ++r.thrown;
+    else ++r.returned;
+}
+
+run_record& run_to_defer_to(run_record* wanted) {
+    for (run_record* r = this_thread.current; r != nullptr && wanted != nullptr; r = r->outer) {
+        if (r == wanted) return *r;
+    }
+    throw std::logic_error(wanted == nullptr ? "lastly: defer outside a task; nothing was registered"
+                                             : "lastly: defer from another thread than the task's own; nothing was registered");
+}
+
+void run_deferred(run_record& r) {
+    while (chain_node* const n = r.deferred) {
+        if (LASTLY_FAULT("O2-lifo") && n->next != nullptr) {   // the oldest first
+            chain_node* last = n;
+            while (last->next->next != nullptr) last = last->next;
+            std::swap(last->next->call, n->call);
+        }
+        r.deferred = n->next;
+        --r.deferred_pending;
+        show_pending(r);
+        n->next = r.spent;
+        r.spent = n;
+        ++r.run;
+        try {
+            n->call(*n, *r.result);
+            ++r.returned;
+        } catch (...) {
+            finalizer_threw(r);
+        }
+    }
+}
+
+void destroy_spent(run_record& r) noexcept {
+    while (chain_node* const n = r.spent) {
+        r.spent = n->next;
+        const std::size_t block_bytes = n->block_bytes;
+        n->destroy(*n);
+        if (block_bytes != 0) release_block(block_kind::node, block_bytes, n);
+    }
+}
+
+}   // namespace lastly::detail

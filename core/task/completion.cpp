@@ -1,0 +1,179 @@
+// See completion.hpp; the state word's table and the edges T1 to T5 are in README.md here.
+#include "core/task/completion.hpp"
+
+#include "core/base/clock.hpp"
+#include "core/base/thread.hpp"
+#include "core/structures/frame_store.hpp"
+#include "core/task/run.hpp"
+#include "core/task/state.hpp"
+#include "lastly/detail/fault.hpp"
+#include "lastly/detail/handle.hpp"
+#include "lastly/detail/thread_block.hpp"
+
+namespace lastly::detail {
+
+namespace {
+
+constexpr int spins_before_sleep = 100;
+
+bool is_worth_reporting(const outcome& o) noexcept { return o.failed() || (o.cancelled() && !is_bulk_cause(o.cause())); }
+
+void refuse_to_wait_for_oneself(const frame& f) {
+    for (const run_record* r = this_thread.current; r != nullptr; r = r->outer) {
+        if (r->task == &f && !LASTLY_FAULT("W4")) {
+            throw std::system_error(std::make_error_code(std::errc::resource_deadlock_would_occur), "lastly: a task waits for its own handle");
+        }
+    }
+}
+
+// The handle goes; the outcome has been published.
+void drop_done(frame& f) noexcept {
+    const outcome& o = *f.type().outcome_in(f);
+    if (is_worth_reporting(o)) {
+        pool_anchor& a = *f.owner.load(relaxed);   // order: seen with done
+        if (a.enter()) {
+            if ((f.state.fetch_or(read, acq_rel) & read) == 0) report_unread(a, f, o);   // order: [T5] one reporter
+            a.leave();
+        }
+    }
+    std::uint32_t now = f.state.fetch_or(read, acq_rel);   // order: [T5] no walker pins it from now on
+    while ((now & pinned) != 0) {   // a walker reads the outcome: the rest is left to it
+        if (f.state.compare_exchange_weak(now, now & ~handle, acq_rel, acquire)) return;   // order: [T4] the walker frees after this
+    }
+    f.type().destroy_result(f);
+    drop_reference(f, handle);
+}
+
+void unpin(pool_anchor& a, frame& f, bool mine) noexcept {
+    std::uint32_t now = f.state.load(acquire);   // order: [T4] sees what the handle did
+    while ((now & handle) != 0) {
+        const std::uint32_t next = mine ? now & ~pinned : now & ~(pinned | read);
+        if (f.state.compare_exchange_weak(now, next, acq_rel, acquire)) return;   // order: [T4] the handle frees after this
+    }
+    const outcome& o = *f.type().outcome_in(f);
+    if (!mine && is_worth_reporting(o)) report_unread(a, f, o);
+    f.type().destroy_result(f);
+    drop_reference(f, pinned);
+}
+
+void report_if_held(frame& f, void* argument) {
+    pool_anchor& a = *static_cast<pool_anchor*>(argument);
+    const std::uint64_t before = f.progress.load(acquire);   // order: [F1] sees the fields of the phase
+    if (phase_of(before) != phase::held || f.owner.load(acquire) != &a) return;   // order: [F2] sees at least the building phase of a newer task
+    std::uint32_t now = f.state.load(acquire);   // order: [T4] sees the published outcome
+    do {
+        if ((now & (handle | done | read | pinned)) != (handle | done)) return;
+    } while (!f.state.compare_exchange_weak(now, now | pinned | read, acq_rel, acquire));   // order: [T5] one reporter
+    const bool mine = f.progress.load(acquire) == before;   // order: [F1] the frame is pinned: it is this task or a newer one
+    if (mine) {
+        const outcome& o = *f.type().outcome_in(f);
+        if (is_worth_reporting(o)) report_unread(a, f, o);
+    }
+    unpin(a, f, mine);
+}
+
+}   // namespace
+
+void report_unread(pool_anchor& a, frame& f, const outcome& o) noexcept {
+    error_report report;
+    report.kind = o.failed() ? report_kind::failed : report_kind::cancelled;
+    report.name = name_of(f);
+    report.site = f.site();
+    report.error = o.error();
+    report.cause = o.cause();
+    a.sink->report(report);
+}
+
+void settle(run_record& r) noexcept {
+    frame& f = *r.task;
+    if (r.pool == nullptr || !is_worth_reporting(*r.result)) return;   // a discarded task is nobody's error
+    if (f.type().has_handle_part) {
+        if ((f.state.load(acquire) & handle) != 0 && !r.error_reported) return;   // order: [T4] sees what a dropped handle did
+        mark_read(f);
+    }
+    if (!r.error_reported) report_unread(*r.pool, f, *r.result);
+}
+
+void publish(frame& f) noexcept {
+    if (!f.type().has_handle_part) {
+        free_frame(f);
+        return;
+    }
+    std::uint32_t now = f.state.load(acquire);   // order: [T4] sees what a dropped handle did
+    const std::uint32_t* const address = f.state.address();
+    f.show(phase::held, 0, 0);
+    while ((now & handle) != 0) {
+        if (f.state.compare_exchange_weak(now, now | done, acq_rel, acquire)) {   // order: [T4] publishes the outcome: the last touch
+            if ((now & waited) != 0) futex_wake_all(address);
+            return;
+        }
+    }
+    const outcome& o = *f.type().outcome_in(f);
+    if ((now & read) == 0 && is_worth_reporting(o)) report_unread(*f.owner.load(relaxed), f, o);   // order: this thread stored it or got it with the frame
+    f.type().destroy_result(f);
+    if ((f.state.fetch_or(done, acq_rel) & husk) == 0) free_frame(f);   // order: [T4] a husk's finder frees after this
+}
+
+void report_held(pool_anchor& a) { walk_frames(&report_if_held, &a); }
+
+bool is_done(const frame& f) noexcept { return (f.state.load(acquire) & done) != 0; }   // order: [T4] sees the outcome and all that the task did
+
+bool wait_for_done(frame& f, std::chrono::nanoseconds limit) {
+    if (is_done(f)) return true;
+    refuse_to_wait_for_oneself(f);
+    const auto deadline = deadline_after(limit);
+    for (int i = 0; i < spins_before_sleep; ++i) {
+        if (is_done(f)) return true;
+        pause_cpu();
+    }
+    std::uint32_t now = f.state.fetch_or(waited, acq_rel) | waited;   // order: [T4] sees the outcome if it is done; else the publisher sees the waiter
+    while ((now & done) == 0) {
+        if (deadline == std::chrono::steady_clock::time_point::max()) futex_wait(f.state, now);
+        else if (!futex_wait_until(f.state, now, deadline)) return is_done(f);
+        now = f.state.load(acquire);   // order: [T4] sees the outcome
+    }
+    return true;
+}
+
+void wait_for_done(frame& f) {
+    if (is_done(f)) return;
+    refuse_to_wait_for_oneself(f);
+    pool_anchor* const home = this_thread.home;
+    if (home != nullptr && f.owner.load(acquire) == home && claim_in_place(f)) {   // order: [F2] the handle's own frame
+        home->run_claimed(*home->core, f);
+        return;
+    }
+    wait_for_done(f, forever);
+}
+
+bool request_stop(frame& f, std::error_code cause) noexcept {
+    if (is_done(f)) return false;
+    if (f.owner.load(acquire)->abrupt()) {   // order: [F2] the handle's own frame
+        std::error_code first;               // the pool's end came before
+        find_stop(f, true, first);
+        return false;
+    }
+    return set_stop(f, cause);
+}
+
+void mark_read(frame& f) noexcept { f.state.fetch_or(read, acq_rel); }   // order: [T5] one reporter
+
+void drop_handle(frame& f) noexcept {
+    std::uint32_t now = f.state.load(acquire);   // order: [T4] sees the outcome if it is done
+    while ((now & done) == 0) {
+        if (f.state.compare_exchange_weak(now, now & ~handle, acq_rel, acquire)) return;   // order: [T4] the running thread frees after this
+    }
+    drop_done(f);
+}
+
+void discard_frame(frame& f) noexcept {
+    run_record r;
+    r.start = false;
+    r.rejected = true;
+    r.cause = errc::discarded;
+    execute(f, r);
+    f.type().destroy_result(f);
+    free_frame(f);
+}
+
+}   // namespace lastly::detail

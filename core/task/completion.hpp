@@ -1,0 +1,19 @@
+// A task's end: its error finds somebody, its outcome is published, its waiter is told, its frame goes home.
+// The running thread: settle (declared in detail/frame.hpp), then publish. A handle's thread: the functions declared in lastly/task.hpp.
+// Invariants: 1. After the exchange that sets `done`, the running thread touches the frame no more unless it has become its owner.
+// 2. The waker's futex call uses the address only.
+#pragma once
+
+#include "core/task/anchor.hpp"
+#include "lastly/detail/frame.hpp"
+
+namespace lastly::detail {
+
+// After the ledger counted the task: publishes the outcome; frees the frame unless a handle or a husk keeps it.
+void publish(frame& f) noexcept;
+// A finished task's error, to the sink of its pool.
+void report_unread(pool_anchor& a, frame& f, const outcome& o) noexcept;
+// E5 at a pool's end: errors in frames that only handles keep, which nobody has looked at.
+void report_held(pool_anchor& a);
+
+}   // namespace lastly::detail

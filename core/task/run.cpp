@@ -1,0 +1,102 @@
+// See run.hpp.
+#include "core/task/run.hpp"
+
+#include "core/structures/frame_store.hpp"
+#include "core/task/state.hpp"
+#include "lastly/detail/build.hpp"
+#include "lastly/detail/handle.hpp"
+#include "lastly/detail/fault.hpp"
+#include "lastly/detail/thread_block.hpp"
+
+#include <stdexcept>
+
+namespace lastly::detail {
+
+run_scope::run_scope(run_record& r) noexcept {
+    r.outer = this_thread.current;
+    this_thread.current = &r;
+}
+run_scope::~run_scope() { this_thread.current = this_thread.current->outer; }
+
+void execute(frame& f, run_record& r) noexcept {
+    const frame_ops& ops = f.type();
+    r.task = &f;
+    const std::size_t used = (ops.size_bytes + alignof(chain_node) - 1) / alignof(chain_node) * alignof(chain_node);
+    r.spare = f.at(used);
+    r.spare_end = f.at(usable_bytes(ops.size_bytes));
+    if (r.spare > r.spare_end) r.spare = r.spare_end;
+    r.attached_pending = ops.attached;
+    const run_scope scope(r);
+    ops.execute(f, r);
+}
+
+const char* name_of(const run_record& r) noexcept {
+    if (r.name != nullptr) return r.name;
+    return r.task != nullptr && r.site.file == nullptr ? name_of(*r.task) : "";
+}
+
+creation_site site_of(const run_record& r) noexcept {
+    if (r.site.file != nullptr) return r.site;
+    return r.task != nullptr ? r.task->site() : creation_site{"(unknown)", 0};
+}
+
+error_sink& sink_of(const run_record& r) noexcept { return r.pool != nullptr ? *r.pool->sink : process_sink(); }
+
+run_record* current_run() noexcept { return this_thread.current; }
+
+bool runs_task_of(const pool_anchor& a) noexcept {
+    for (const run_record* r = this_thread.current; r != nullptr; r = r->outer) {
+        if (r->pool == &a) return true;
+    }
+    return false;
+}
+
+namespace {
+
+bool find_stop(const run_record& r, std::error_code& cause) noexcept {
+    if ((r.finalizing && !LASTLY_FAULT("C4")) || r.task == nullptr || r.pool == nullptr) return false;
+    if (LASTLY_FAULT("C1")) return false;
+    return find_stop(*r.task, r.pool->abrupt(), cause);
+}
+
+}   // namespace
+
+bool stop_requested(const run_record& r) noexcept {
+    std::error_code cause;
+    return find_stop(r, cause);
+}
+
+void throw_if_stopped(const run_record& r) {
+    std::error_code cause;
+    if (find_stop(r, cause)) throw task_cancelled(cause);
+}
+
+void body_threw(run_record& r) noexcept {
+    std::error_code cause;
+    try {
+        throw;
+    } catch (const task_cancelled&) {
+        if (find_stop(r, cause) && !LASTLY_FAULT("E1")) outcome_access::cancel(*r.result, cause);
+        else outcome_access::fail(*r.result, std::current_exception());
+    } catch (...) {
+        outcome_access::fail(*r.result, std::current_exception());
+    }
+}
+
+void finalizer_threw(run_record& r) noexcept {
+    if (!LASTLY_FAULT("L3-thrown")) ++r.thrown;
+    error_report report;
+    report.kind = report_kind::finalizer_failed;
+    report.name = name_of(r);
+    report.site = site_of(r);
+    report.error = std::current_exception();
+    sink_of(r).report(report);
+    if (!r.result->succeeded() || LASTLY_FAULT("E4")) return;
+    outcome_access::fail(*r.result, std::move(report.error));
+    r.error_reported = true;
+}
+
+void throw_rejected(std::error_code cause) { throw task_rejected(cause); }
+void throw_no_task(const char* what) { throw std::logic_error(std::string("lastly: ") + what + " outside a task of a pool"); }
+
+}   // namespace lastly::detail

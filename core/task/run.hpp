@@ -1,0 +1,29 @@
+// One run of a task: what compiled code does around the typed parts, and who the running task is.
+// The task's own thread only. Invariants: 1. A record is on this thread's stack of runs from before the body until after the last
+// destructor. 2. An exception of user code never leaves a run.
+#pragma once
+
+#include "core/structures/frame_view.hpp"
+#include "core/task/anchor.hpp"
+#include "lastly/detail/frame.hpp"
+
+namespace lastly::detail {
+
+// Puts a record on this thread's stack of runs while it lives.
+class run_scope {
+public:
+    explicit run_scope(run_record& r) noexcept;
+    ~run_scope();
+    run_scope(const run_scope&) = delete;
+    run_scope& operator=(const run_scope&) = delete;
+};
+
+// Runs the frame's body, or only its chain if the record says so, and destroys what it captured.
+void execute(frame& f, run_record& r) noexcept;
+
+creation_site site_of(const run_record& r) noexcept;
+error_sink& sink_of(const run_record& r) noexcept;
+// Is a task of that pool running on this thread, however deep?
+bool runs_task_of(const pool_anchor& a) noexcept;
+
+}   // namespace lastly::detail

@@ -1,0 +1,48 @@
+// The state word of a task with a handle: who may run it, who may free it, and what its waiter is told.
+// Any thread. A detached task never touches it. The transition table is in README.md here; the bits:
+//
+//   taken         somebody has the right to run it: a worker that took it from a queue, or a waiter that claimed it there (W1)
+//   husk          the claimed task's slot still stands in its queue
+//   handle        a handle refers to it
+//   stop_claimed  somebody won the right to write the stop cause       stop_set   the cause is there to read (E2)
+//   waited        somebody sleeps on this word
+//   done          the outcome is published (O4)
+//   read          its error was taken or reported (E5)
+//   pinned        a walker reads the outcome
+//
+// Invariants: 1. Each of taken, stop_claimed, done is set once. 2. husk, handle, pinned and "not done" are references: whoever
+// removes the last one frees the frame. 3. The result is destroyed before `handle` is cleared, unless the frame is pinned: then
+// whoever unpins it does that.
+#pragma once
+
+#include "lastly/detail/frame.hpp"
+
+namespace lastly::detail {
+
+inline constexpr std::uint32_t taken = 1u << 0;
+inline constexpr std::uint32_t husk = 1u << 1;
+inline constexpr std::uint32_t handle = 1u << 2;
+inline constexpr std::uint32_t stop_claimed = 1u << 3;
+inline constexpr std::uint32_t stop_set = 1u << 4;
+inline constexpr std::uint32_t waited = 1u << 5;
+inline constexpr std::uint32_t done = 1u << 6;
+inline constexpr std::uint32_t read = 1u << 7;
+inline constexpr std::uint32_t pinned = 1u << 8;
+
+enum class take_result { mine, was_husk };
+
+// A queue's taker: may it run the task? A husk is thrown away here, and freed if that was its last reference.
+take_result take_from_queue(frame& f) noexcept;
+// A waiter: the right to run a task that still stands in a queue.
+bool claim_in_place(frame& f) noexcept;
+
+// Asks for a stop with that cause; true if this was the first.
+bool set_stop(frame& f, std::error_code cause) noexcept;
+// The stop's cause, if there is one; first wins, also against the pool's abrupt end.
+bool find_stop(frame& f, bool pool_abrupt, std::error_code& cause) noexcept;
+
+void free_frame(frame& f) noexcept;
+// Removes a reference other than "not done"; frees the frame if it was the last.
+void drop_reference(frame& f, std::uint32_t which) noexcept;
+
+}   // namespace lastly::detail

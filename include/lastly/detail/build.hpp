@@ -1,0 +1,140 @@
+// Making a task's frame out of a body and its attachments.
+// Any thread; the frame is in the caller's hand. Invariant: whatever throws on the way, every finalizer of the call runs
+// exactly once (A1): from the frame if it was moved in, else from the caller's argument.
+#pragma once
+
+#include <lastly/detail/typed_frame.hpp>
+
+namespace lastly::detail {
+
+// The frame of a submission that could not be built is refused within these two; `cause` is set in the record.
+LASTLY_EXPORT void begin_refusal(run_record& r, pool_core* pool) noexcept;
+LASTLY_EXPORT void end_refusal(run_record& r) noexcept;
+[[noreturn]] LASTLY_EXPORT void throw_rejected(std::error_code cause);
+
+inline void prepare_frame(frame& f, const frame_ops& ops, creation_site site) noexcept {
+    const std::uint64_t next = f.generation() + 1;
+    f.progress.store(make_progress(next, 0, ops.attached, phase::building), release);   // order: [F2] a walker that sees a newer field sees that this frame is building
+    // order (block): [F2] each newer field shows the walker the building phase stored before it
+    f.owner.store(nullptr, release);
+    f.ops.store(&ops, release);
+    f.state.store(0, release);
+    f.line.store(site.line, release);
+    f.file.store(site.file, release);
+}
+
+inline void store_name(frame& f, std::size_t at, const char* text) noexcept {
+    reinterpret_cast<atomic<const char*>*>(f.at(at))->store(text, release);   // order: [F2] a walker that sees the name sees the building phase
+}
+
+template <bool Handle, class Body, class... A>
+class frame_builder {
+    using stored_body = std::decay_t<Body>;
+    using value = body_result_t<Body>;
+    using list = attachment_list<A...>;
+    using layout = typed_frame<Handle, value, stored_body, attachment_list<A...>>;
+    using indices = std::make_index_sequence<list::finalizers>;
+    static_assert(std::is_constructible_v<stored_body, Body>, "the body must be movable, or copyable, into the task");
+
+public:
+    frame_builder(Body& body, A&... attachments) noexcept : body_(body), attachments_(attachments...) {}
+
+    // The frame, ready to be submitted; throws after the chain has run.
+    frame& build(pool_core* pool, creation_site site) {
+        check_finalizers(indices());
+        frame* const f = allocate_frame(layout::ops.size_bytes);
+        if (f == nullptr) {
+            const std::error_code cause = std::make_error_code(std::errc::not_enough_memory);
+            refuse(nullptr, 0, pool, site, cause);
+            throw_rejected(cause);
+        }
+        prepare_frame(*f, layout::ops, site);
+        if constexpr (list::names != 0) store_name(*f, layout::where.name, name());
+        std::size_t built = 0;
+        bool has_body = false;
+        try {
+            ::new (static_cast<void*>(part_at<stored_body>(*f, layout::where.body))) stored_body(std::forward<Body>(body_));
+            has_body = true;
+            build_finalizers(*f, built, indices());
+        } catch (...) {
+            refuse(f, built, pool, site, errc::construction_failed);
+            if (has_body) std::destroy_at(std::addressof(layout::body(*f)));
+            destroy_built(*f, built, indices());
+            f->show(phase::free, 0, 0);
+            release_frame(*f, layout::ops.size_bytes);
+            throw;
+        }
+        return *f;
+    }
+
+private:
+    template <std::size_t... I>
+    static constexpr void check_finalizers(std::index_sequence<I...>) noexcept {
+        static_assert((list::template at<I>::template accepts<value> && ...),
+                      "a finalizer takes result<T>&, const outcome& or nothing");
+    }
+    template <std::size_t... I>
+    void build_finalizers(frame& f, std::size_t& built, std::index_sequence<I...>) {
+        (build_one<I>(f, built), ...);
+    }
+    template <std::size_t I>
+    void build_one(frame& f, std::size_t& built) {
+        using type = typename list::template at<I>;
+        ::new (static_cast<void*>(part_at<type>(f, layout::where.finalizer[I]))) type(std::forward<given<I>>(argument<I>()));
+        ++built;
+    }
+    template <std::size_t... I>
+    void destroy_built(frame& f, std::size_t built, std::index_sequence<I...>) noexcept {
+        ((I < built ? std::destroy_at(std::addressof(layout::template finalizer_at<I>(f))) : void()), ...);
+    }
+
+    void refuse(frame* f, std::size_t built, pool_core* pool, creation_site site, std::error_code cause) {
+        run_record r;
+        r.task = f;
+        r.start = false;
+        r.rejected = true;
+        r.finalizing = true;
+        r.cause = cause;
+        r.name = name();
+        r.site = site;
+        r.attached = list::finalizers;
+        begin_refusal(r, pool);
+        {
+            outcome_access::on_stack<value> local;
+            r.result = &local.value;
+            outcome_access::reject(local.value, cause);
+            run_refused(f, built, local.value, r, indices());
+            do {
+                layout::run_pending(local.value, r);
+                destroy_spent(r);
+            } while (r.deferred != nullptr);
+        }
+        end_refusal(r);
+    }
+    template <std::size_t... I>
+    void run_refused([[maybe_unused]] frame* f, [[maybe_unused]] std::size_t built, result<value>& res, run_record& r,
+                     std::index_sequence<I...>) {
+        (refuse_one<list::finalizers - 1 - I>(f, built, res, r), ...);
+    }
+    template <std::size_t I>
+    void refuse_one(frame* f, std::size_t built, result<value>& res, run_record& r) {
+        using type = typename list::template at<I>;
+        if (I < built) layout::run_one(layout::template finalizer_at<I>(*f), I, f, res, r);
+        else layout::run_one(const_cast<type&>(static_cast<const type&>(argument<I>())), I, f, res, r);
+    }
+
+    template <std::size_t I> using given = std::tuple_element_t<list::index[I], std::tuple<A...>>;
+    template <std::size_t I> auto& argument() noexcept { return std::get<list::index[I]>(attachments_); }
+    const char* name() const noexcept {
+        const char* text = nullptr;
+        std::apply([&text](const auto&... a) { (take_name(text, a), ...); }, attachments_);
+        return text;
+    }
+    template <class T> static void take_name(const char*&, const T&) noexcept {}
+    static void take_name(const char*& text, const task_name& n) noexcept { text = n.text; }
+
+    std::remove_reference_t<Body>& body_;
+    std::tuple<std::remove_reference_t<A>&...> attachments_;
+};
+
+}   // namespace lastly::detail

@@ -1,0 +1,140 @@
+// A task's frame as compiled code sees it: the header, the ops table, and the record of a run.
+//
+//   byte 0   ops        what the task's type knows how to do
+//        8   progress   generation | deferred finalizers pending | attached ones pending | phase: written by the holder only
+//       16   state      the handle's protocol (core/task/state.hpp); untouched in a detached task
+//       20   line       creation site
+//       24   file
+//       32   stamp      submission time in ms, or the link while the frame stands in the overflow list
+//       40   owner      the anchor of the pool that accepted it; null before
+//       48   a task with a handle: stop cause, 16 bytes; then result; then body, name, finalizers, spare room
+//
+// Who may touch what: the holder of the frame (a caller's hand, a worker's hand) writes the header; a handle touches
+// `state`, and the stop cause after it won the right to; a walker reads header fields at any time.
+// Invariants: 1. A header word is always accessed atomically, from the slab's first use to its end. 2. Fields change only while
+// `progress` says building or free, and the phase is stored last: a walker that reads the same progress before and after saw one task.
+#pragma once
+
+#include <lastly/detail/atomic.hpp>
+#include <lastly/detail/export.hpp>
+#include <lastly/outcome.hpp>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <system_error>
+
+namespace lastly::detail {
+
+struct frame;
+struct run_record;
+struct chain_node;
+class pool_anchor;
+class pool_core;
+
+enum class phase : std::uint8_t { free, building, queued, running, finalizing, held };
+
+// progress: bits 0-7 phase, 8-15 attached pending, 16-31 deferred pending (saturating), 32-63 generation
+constexpr std::uint64_t make_progress(std::uint64_t generation, std::uint64_t deferred, std::uint64_t attached, phase p) noexcept {
+    return generation << 32 | (deferred < 0xffff ? deferred : 0xffff) << 16 | attached << 8 | static_cast<std::uint64_t>(p);
+}
+constexpr phase phase_of(std::uint64_t progress) noexcept { return static_cast<phase>(progress & 0xff); }
+constexpr unsigned pending_of(std::uint64_t progress) noexcept {
+    return static_cast<unsigned>((progress >> 8 & 0xff) + (progress >> 16 & 0xffff));
+}
+
+// What a task's type knows: constant-initialised, one a type.
+struct frame_ops {
+    void (*execute)(frame&, run_record&);   // body if the record says start; then the chain; then destruction
+    void (*destroy_result)(frame&);         // with a handle only: what the handle did not take
+    outcome* (*outcome_in)(frame&);         // with a handle only: where the outcome lies
+    std::uint32_t size_bytes;               // in use; what the frame store adds is spare room for deferred finalizers
+    std::uint16_t name_at;                  // offset of the name; 0: none
+    std::uint8_t attached;                  // attached finalizers
+    bool has_handle_part;
+};
+
+struct frame {
+    atomic<const frame_ops*> ops;
+    atomic<std::uint64_t> progress;
+    atomic<std::uint32_t> state;
+    atomic<std::uint32_t> line;
+    atomic<const char*> file;
+    atomic<std::uint64_t> stamp;
+    atomic<pool_anchor*> owner;
+
+    std::byte* at(std::size_t offset) noexcept { return reinterpret_cast<std::byte*>(this) + offset; }
+    // The holder's own view: nobody else writes these while it holds the frame.
+    const frame_ops& type() const noexcept { return *ops.load(relaxed); }   // order: the holder got the frame through a synchronising hand-over
+    creation_site site() const noexcept { return {file.load(relaxed), line.load(relaxed)}; }   // order: as type()
+    std::uint64_t generation() const noexcept { return progress.load(relaxed) >> 32; }   // order: only the holder writes it
+    void show(phase p, std::uint64_t deferred, std::uint64_t attached) noexcept {
+        progress.store(make_progress(generation(), deferred, attached, p), release);   // order: [F1] a walker that sees the phase sees the fields stored before it
+    }
+};
+static_assert(sizeof(frame) == 48, "a 16-byte capture fits a cache line");
+
+// Beside the header of a task with a handle: the cause of a stop, valid once the state says stop_set.
+struct stop_cause {
+    const std::error_category* category;
+    std::int32_t value;
+};
+inline constexpr std::size_t handle_part_bytes = 16;
+
+// A run of one task: lives on the stack of the thread that runs it. Touched by that thread only.
+struct run_record {
+    frame* task = nullptr;               // null: the frame could not be allocated
+    run_record* outer = nullptr;         // the run that this one interrupts on the same thread
+    pool_anchor* pool = nullptr;         // null: a discarded task
+    outcome* result = nullptr;
+    chain_node* deferred = nullptr;      // to run, last registered first
+    chain_node* spent = nullptr;         // ran; destroyed with the body
+    std::byte* spare = nullptr;          // the frame's spare room for nodes
+    std::byte* spare_end = nullptr;
+    const char* name = nullptr;          // set with `site` where there is no frame
+    creation_site site{nullptr, 0};
+    std::error_code cause{};             // why the body does not start
+    std::size_t deferred_pending = 0;
+    std::uint64_t attached = 0;          // the ledger's finalizer columns, each counted at its event
+    std::uint64_t run = 0;
+    std::uint64_t returned = 0;
+    std::uint64_t thrown = 0;
+    outcome_kind ended = outcome_kind::succeeded;   // what became of it in the end
+    std::uint8_t attached_pending = 0;   // the cursor: lowered before each attached finalizer's call
+    bool start = true;
+    bool rejected = false;
+    bool finalizing = false;
+    bool error_reported = false;         // the failure came from a finalizer, and the sink knows
+    bool chain_reported = false;
+};
+
+// A deferred finalizer. The callable and its arguments follow.
+struct chain_node {
+    chain_node* next;
+    void (*call)(chain_node&, const outcome&);   // not noexcept: forced unwinding passes through
+    void (*destroy)(chain_node&) noexcept;
+    std::size_t block_bytes;                     // of the slab block that this is; 0: it lies in the frame's spare room
+};
+
+// Compiled halves ------------------------------------------------------------------------------------------------------
+// The frame store: aligned to a cache line; null when out of memory. Never throws, never locks.
+LASTLY_EXPORT frame* allocate_frame(std::size_t size_bytes) noexcept;
+LASTLY_EXPORT void release_frame(frame& f, std::size_t size_bytes) noexcept;
+
+LASTLY_EXPORT run_record* current_run() noexcept;                   // this thread's innermost; null outside a task
+LASTLY_EXPORT run_record& run_to_defer_to(run_record* wanted);      // std::logic_error unless it is this thread's
+LASTLY_EXPORT chain_node* reserve_node(run_record& r, std::size_t size_bytes, std::size_t alignment) noexcept;   // null: no memory
+LASTLY_EXPORT void link_node(run_record& r, chain_node& n) noexcept;
+LASTLY_EXPORT void unreserve_node(run_record& r, void* place, std::size_t block_bytes) noexcept;
+LASTLY_EXPORT void count_immediate(run_record& r, bool threw) noexcept;   // A3: a finalizer that ran at its defer
+
+LASTLY_EXPORT void run_deferred(run_record& r);                     // until none is left
+LASTLY_EXPORT void destroy_spent(run_record& r) noexcept;
+LASTLY_EXPORT void body_threw(run_record& r) noexcept;              // within the catch
+LASTLY_EXPORT void finalizer_threw(run_record& r) noexcept;         // within the catch
+LASTLY_EXPORT const char* name_of(const run_record& r) noexcept;
+LASTLY_EXPORT void settle(run_record& r) noexcept;                  // an error that nobody can take goes to the sink
+LASTLY_EXPORT bool stop_requested(const run_record& r) noexcept;
+LASTLY_EXPORT void throw_if_stopped(const run_record& r);
+
+}   // namespace lastly::detail

@@ -1,0 +1,28 @@
+// What the library keeps for a thread: one constant-initialised block, so that reaching it is one addition to a register.
+// The thread itself only. Each floor fills its own slot; what may outlive a pool is reached by the pool's serial number.
+#pragma once
+
+#include <cstdint>
+
+namespace lastly::detail {
+
+struct run_record;
+struct account;
+struct worker;
+class frame_cache;
+class pool_anchor;
+
+struct thread_block {
+    run_record* current = nullptr;        // core/task: the innermost run on this thread
+    frame_cache* frames = nullptr;        // core/structures/slab: made at the first frame
+    pool_anchor* home = nullptr;          // core/sched: the pool whose worker this is; null on other threads
+    worker* self = nullptr;               // core/sched: likewise
+    std::uint64_t pool_serial = 0;        // core/sched: whose account is cached
+    account* books = nullptr;             // core/sched: the cached account
+    account* all_books = nullptr;         // core/sched: every account of this thread
+    bool exit_armed = false;              // the call at the thread's end is set
+};
+
+extern constinit thread_local thread_block this_thread __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+}   // namespace lastly::detail

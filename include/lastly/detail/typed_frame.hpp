@@ -1,0 +1,214 @@
+// A task's frame as its type knows it: where body, result, name and finalizers lie behind the header, and how they run.
+// Runs on the thread that holds the frame. Attached finalizers are called directly: the compiler sees through all of them.
+// Invariants: 1. The order of a run is O1, O2, O3; the outcome is published by the caller afterwards (O4). 2. The cursor
+// (attached pending) is lowered before each call, so that whoever must finish the chain never calls one twice.
+#pragma once
+
+#include <lastly/detail/attachments.hpp>
+#include <lastly/detail/fault.hpp>
+#include <lastly/detail/frame.hpp>
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <new>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace lastly {
+
+class task_context;
+
+namespace detail {
+
+template <class A> inline constexpr bool is_finalizer = false;
+template <class F, when When> inline constexpr bool is_finalizer<finalizer<F, When>> = true;
+template <class A> inline constexpr bool is_name = std::is_same_v<A, task_name>;
+template <class A> inline constexpr bool is_attachment = is_finalizer<A> || is_name<A> || std::is_same_v<A, none>;
+
+// R body(task_context&), else R body(). Friendly to substitution: no member where the body fits neither.
+template <class Body, class = void> struct body_result {};
+template <class Body>
+struct body_result<Body, std::enable_if_t<std::is_invocable_v<Body, task_context&>>> {
+    using type = std::remove_cv_t<std::invoke_result_t<Body, task_context&>>;
+};
+template <class Body>
+struct body_result<Body, std::enable_if_t<!std::is_invocable_v<Body, task_context&> && std::is_invocable_v<Body>>> {
+    using type = std::remove_cv_t<std::invoke_result_t<Body>>;
+};
+template <class Body> using body_result_t = typename body_result<std::decay_t<Body>>::type;
+
+// Which of a submission's attachments are finalizers, in the order of the call.
+template <class... A>
+struct attachment_list {
+    static constexpr std::size_t finalizers = (std::size_t{0} + ... + std::size_t{is_finalizer<std::decay_t<A>>});
+    static constexpr std::size_t names = (std::size_t{0} + ... + std::size_t{is_name<std::decay_t<A>>});
+    static constexpr std::array<std::size_t, finalizers + 1> index = [] {
+        std::array<std::size_t, finalizers + 1> places{};
+        std::size_t found = 0, place = 0;
+        ((is_finalizer<std::decay_t<A>> ? void(places[found++] = place) : void(), ++place), ...);
+        return places;
+    }();
+    template <std::size_t I> using at = std::decay_t<std::tuple_element_t<index[I], std::tuple<A...>>>;
+    static_assert((is_attachment<std::decay_t<A>> && ...),
+                  "after the body come attachments: finally(...), on_success(...), on_failure(...), on_cancelled(...), named(...)");
+    static_assert(names <= 1, "a task has at most one name");
+};
+
+// Where the parts of a frame lie. Alignment beyond a cache line is made at run time, with room to spare.
+struct layout_cursor {
+    std::size_t offset;
+    constexpr std::size_t place(std::size_t size, std::size_t align) noexcept {
+        const std::size_t step = align < 64 ? align : 64;
+        const std::size_t at = (offset + step - 1) / step * step;
+        offset = at + size + (align > 64 ? align - 64 : 0);
+        return at;
+    }
+};
+template <class T>
+T* part_at(frame& f, std::size_t offset) noexcept {
+    std::byte* place = f.at(offset);
+    if constexpr (alignof(T) > 64) {
+        const auto address = reinterpret_cast<std::uintptr_t>(place);
+        place += (alignof(T) - address % alignof(T)) % alignof(T);
+    }
+    return reinterpret_cast<T*>(place);
+}
+
+template <bool Handle, class R, class Body, class List> struct typed_frame;
+
+template <bool Handle, class R, class Body, class... A>
+struct typed_frame<Handle, R, Body, attachment_list<A...>> {
+    using list = attachment_list<A...>;
+    static constexpr std::size_t count = list::finalizers;
+
+    struct places {
+        std::size_t result = 0, name = 0, body = 0, end = 0;
+        std::array<std::size_t, count + 1> finalizer{};
+    };
+    static constexpr places where = [] {
+        places p;
+        layout_cursor at{sizeof(frame) + (Handle ? handle_part_bytes : 0)};
+        if constexpr (list::names != 0) p.name = at.place(sizeof(const char*), alignof(const char*));
+        if constexpr (Handle) p.result = at.place(sizeof(result<R>), alignof(result<R>));
+        p.body = at.place(sizeof(Body), alignof(Body));
+        [&]<std::size_t... I>(std::index_sequence<I...>) {
+            ((p.finalizer[I] = at.place(sizeof(typename list::template at<I>), alignof(typename list::template at<I>))), ...);
+        }(std::make_index_sequence<count>());
+        p.end = at.offset;
+        return p;
+    }();
+    static_assert(where.end < (std::size_t{1} << 24), "a task with its captures, result and finalizers takes at most 16 MiB");
+
+    static Body& body(frame& f) noexcept { return *part_at<Body>(f, where.body); }
+    template <std::size_t I>
+    static auto& finalizer_at(frame& f) noexcept { return *part_at<typename list::template at<I>>(f, where.finalizer[I]); }
+    static result<R>& result_in(frame& f) noexcept { return *part_at<result<R>>(f, where.result); }
+    static outcome* outcome_in(frame& f) { return &result_in(f); }
+
+    static void execute(frame& f, run_record& r) {
+        if constexpr (Handle) {
+            outcome_access::construct<R>(part_at<result<R>>(f, where.result));
+            run(f, result_in(f), r);
+        } else {
+            outcome_access::on_stack<R> local;
+            run(f, local.value, r);
+        }
+    }
+
+    static void run(frame& f, result<R>& res, run_record& r) {
+        r.result = &res;
+        if (r.start) run_body(f, res, r);
+        else if (r.rejected) outcome_access::reject(res, r.cause);
+        else outcome_access::cancel(res, r.cause);
+        if (LASTLY_FAULT("O3")) destroy_parts(f, std::make_index_sequence<count>());
+        r.finalizing = true;
+        r.attached_pending = static_cast<std::uint8_t>(count);
+        f.show(phase::finalizing, r.deferred_pending, count);
+        if (!LASTLY_FAULT("O2")) run_pending(res, r);
+        run_attached(f, res, r, std::make_index_sequence<count>());
+        if (LASTLY_FAULT("O2")) run_pending(res, r);
+        if (!LASTLY_FAULT("O3")) destroy_parts(f, std::make_index_sequence<count>());
+        if constexpr (!Handle) outcome_access::drop_value(res);
+        while (r.deferred != nullptr || r.spent != nullptr) {   // what destructors registered
+            run_pending(res, r);
+            destroy_spent(r);
+        }
+        r.ended = res.kind();
+        if (!res.succeeded()) settle(r);
+    }
+
+    static void run_body(frame& f, result<R>& res, run_record& r) {
+        f.show(phase::running, 0, count);
+        outcome_access::started(res);
+        try {
+            if constexpr (std::is_void_v<R>) {
+                call_body(f, r);
+                outcome_access::succeed(res);
+            } else {
+                outcome_access::succeed(res, call_body(f, r));
+            }
+        } catch (...) {
+            body_threw(r);
+        }
+    }
+    static decltype(auto) call_body(frame& f, run_record& r) {
+        if constexpr (std::is_invocable_v<Body, task_context&>) {
+            std::conditional_t<(sizeof(Body) > 0), task_context, void> context(r);
+            return std::invoke(std::move(body(f)), context);
+        } else {
+            return std::invoke(std::move(body(f)));
+        }
+    }
+
+    static void run_pending(result<R>& res, run_record& r) {
+        if (r.deferred == nullptr) return;
+        run_deferred(r);
+        if (!res.succeeded()) outcome_access::drop_value(res);
+    }
+
+    template <std::size_t... I>
+    static void run_attached(frame& f, result<R>& res, run_record& r, std::index_sequence<I...>) {
+        (run_one(finalizer_at<count - 1 - I>(f), count - 1 - I, &f, res, r), ...);   // last listed first
+    }
+    template <class Finalizer>
+    static void run_one(Finalizer& callable, std::size_t position, frame* f, result<R>& res, run_record& r) {
+        r.attached_pending = static_cast<std::uint8_t>(position);
+        if (f != nullptr) f->show(phase::finalizing, r.deferred_pending, position);
+        if (LASTLY_FAULT("G2") && !r.start) return;
+        if (!LASTLY_FAULT("L3-run")) ++r.run;
+        try {
+            callable(res);
+            if (LASTLY_FAULT("G1")) callable(res);
+            if (!LASTLY_FAULT("L3-returned")) ++r.returned;
+        } catch (...) {
+            finalizer_threw(r);
+            if (!res.succeeded()) outcome_access::drop_value(res);
+        }
+        run_pending(res, r);
+    }
+
+    template <std::size_t... I>
+    static void destroy_parts(frame& f, std::index_sequence<I...>) noexcept {
+        std::destroy_at(std::addressof(body(f)));
+        (std::destroy_at(std::addressof(finalizer_at<I>(f))), ...);
+    }
+    static void destroy_result(frame& f) {
+        if constexpr (Handle) std::destroy_at(std::addressof(result_in(f)));
+    }
+
+    static constexpr frame_ops ops{
+        &execute,
+        Handle ? &destroy_result : nullptr,
+        Handle ? &outcome_in : nullptr,
+        static_cast<std::uint32_t>(where.end),
+        static_cast<std::uint16_t>(where.name),
+        static_cast<std::uint8_t>(count),
+        Handle,
+    };
+};
+
+}   // namespace detail
+
+}   // namespace lastly

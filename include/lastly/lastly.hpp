@@ -1,0 +1,11 @@
+// Everything that lastly offers. Each header also stands alone.
+#pragma once
+
+#include <lastly/error.hpp>
+#include <lastly/finalizer.hpp>
+#include <lastly/ledger.hpp>
+#include <lastly/options.hpp>
+#include <lastly/outcome.hpp>
+#include <lastly/pool.hpp>
+#include <lastly/profile.hpp>
+#include <lastly/task.hpp>

@@ -1,0 +1,118 @@
+// The pool: workers that run tasks, and the guarantee that every task's finalizers run.
+// Any thread may call any member at any time; destruction must not race with other calls from outside.
+#pragma once
+
+#include <lastly/ledger.hpp>
+#include <lastly/options.hpp>
+#include <lastly/profile.hpp>
+#include <lastly/task.hpp>
+
+namespace lastly {
+
+/// A work-stealing task pool. Neither copied nor moved.
+class LASTLY_EXPORT pool {
+public:
+    /// Effects: starts the workers. Errors: std::invalid_argument for an option out of range (the message names it);
+    /// std::system_error if a worker cannot be started, those started are joined (S5), or if the engine is not in this build.
+    explicit pool(pool_options options = {});
+    pool(const pool&) = delete;
+    pool& operator=(const pool&) = delete;
+    /// Effects: as `on_destroy` says: drains, or cancels what has not run. Blocking: without limit, until every chain has run;
+    /// stderr says every few seconds what is waited for (S3). On one of its own workers it closes and returns; the last worker frees it (S4).
+    ~pool();
+
+    /// Submits a task. Effects: accepted, or rejected: then its whole chain has run on this thread (A1).
+    /// Returns: the handle. Errors: task_rejected with pool_closed, pool_full or not_enough_memory; an exception of moving the body
+    /// or a finalizer in (their chain has run, construction_failed). Blocking: never, except to a full pool with overflow::block.
+    /// Cost: one allocation from the frame store.
+    template <class Body, class A1 = detail::none, class A2 = detail::none, class A3 = detail::none, class A4 = detail::none,
+              class A5 = detail::none, class A6 = detail::none, class A7 = detail::none, class A8 = detail::none,
+              class A9 = detail::none, class A10 = detail::none, class A11 = detail::none, class A12 = detail::none,
+              class R = detail::body_result_t<Body>>
+    auto submit(Body&& body, A1&& a1 = {}, A2&& a2 = {}, A3&& a3 = {}, A4&& a4 = {}, A5&& a5 = {}, A6&& a6 = {}, A7&& a7 = {},
+                A8&& a8 = {}, A9&& a9 = {}, A10&& a10 = {}, A11&& a11 = {}, A12&& a12 = {},
+                creation_site site = creation_site::current()) -> task_handle<R> {
+        detail::frame& f = detail::build_frame<true>(
+            core_, site, std::forward<Body>(body), std::forward<A1>(a1), std::forward<A2>(a2), std::forward<A3>(a3),
+            std::forward<A4>(a4), std::forward<A5>(a5), std::forward<A6>(a6), std::forward<A7>(a7), std::forward<A8>(a8),
+            std::forward<A9>(a9), std::forward<A10>(a10), std::forward<A11>(a11), std::forward<A12>(a12));
+        detail::submit_frame(*core_, f, true);
+        return detail::handle_access::make_handle<R>(f);
+    }
+
+    /// As submit, without a handle: an error goes to the sink (E5). The cheapest way in.
+    template <class Body, class A1 = detail::none, class A2 = detail::none, class A3 = detail::none, class A4 = detail::none,
+              class A5 = detail::none, class A6 = detail::none, class A7 = detail::none, class A8 = detail::none,
+              class A9 = detail::none, class A10 = detail::none, class A11 = detail::none, class A12 = detail::none,
+              class R = detail::body_result_t<Body>>
+    void detach(Body&& body, A1&& a1 = {}, A2&& a2 = {}, A3&& a3 = {}, A4&& a4 = {}, A5&& a5 = {}, A6&& a6 = {}, A7&& a7 = {},
+                A8&& a8 = {}, A9&& a9 = {}, A10&& a10 = {}, A11&& a11 = {}, A12&& a12 = {},
+                creation_site site = creation_site::current()) {
+        detail::frame& f = detail::build_frame<false>(
+            core_, site, std::forward<Body>(body), std::forward<A1>(a1), std::forward<A2>(a2), std::forward<A3>(a3),
+            std::forward<A4>(a4), std::forward<A5>(a5), std::forward<A6>(a6), std::forward<A7>(a7), std::forward<A8>(a8),
+            std::forward<A9>(a9), std::forward<A10>(a10), std::forward<A11>(a11), std::forward<A12>(a12));
+        detail::submit_frame(*core_, f, false);
+    }
+
+    /// Submits a task made before. Errors: as above; std::logic_error for an empty task. Cost: no allocation.
+    template <class T>
+    task_handle<T> submit(task<T>&& t) {
+        detail::frame& f = detail::handle_access::checked(t);
+        detail::handle_access::hand_over(t);
+        detail::submit_frame(*core_, f, true);
+        return detail::handle_access::make_handle<T>(f);
+    }
+    template <class T>
+    void detach(task<T>&& t) {
+        detail::frame& f = detail::handle_access::checked(t);
+        detail::handle_access::hand_over(t);
+        detail::submit_frame(*core_, f, false);
+    }
+    /// Submits a task unless that would reject it or block: then the task stays intact and the code says why (A2).
+    /// With a null `handle` an accepted task is detached. Runs nothing. Errors: std::logic_error for an empty task.
+    template <class T>
+    [[nodiscard]] std::error_code try_submit(task<T>&& t, task_handle<T>* handle = nullptr) {
+        detail::frame& f = detail::handle_access::checked(t);
+        const std::error_code refused = detail::try_submit_frame(*core_, f, handle != nullptr);
+        if (!refused) {
+            detail::handle_access::hand_over(t);
+            if (handle != nullptr) *handle = detail::handle_access::make_handle<T>(f);
+        }
+        return refused;
+    }
+    /// Submits and waits: the result or the exception. Blocking: as task_handle::wait.
+    template <class Body, class A1 = detail::none, class A2 = detail::none, class A3 = detail::none, class A4 = detail::none,
+              class A5 = detail::none, class A6 = detail::none, class A7 = detail::none, class A8 = detail::none,
+              class A9 = detail::none, class A10 = detail::none, class A11 = detail::none, class A12 = detail::none,
+              class R = detail::body_result_t<Body>>
+    auto run(Body&& body, A1&& a1 = {}, A2&& a2 = {}, A3&& a3 = {}, A4&& a4 = {}, A5&& a5 = {}, A6&& a6 = {}, A7&& a7 = {},
+             A8&& a8 = {}, A9&& a9 = {}, A10&& a10 = {}, A11&& a11 = {}, A12&& a12 = {},
+             creation_site site = creation_site::current()) -> R {
+        return submit(std::forward<Body>(body), std::forward<A1>(a1), std::forward<A2>(a2), std::forward<A3>(a3),
+                      std::forward<A4>(a4), std::forward<A5>(a5), std::forward<A6>(a6), std::forward<A7>(a7),
+                      std::forward<A8>(a8), std::forward<A9>(a9), std::forward<A10>(a10), std::forward<A11>(a11),
+                      std::forward<A12>(a12), site).get();
+    }
+
+    /// Rejects what comes from outside from now on; what was accepted runs. Returns at once.
+    void close();
+    /// Waits for a moment at which nothing is unfinished (W5). Errors: resource_deadlock_would_occur inside a task of this pool (W4).
+    void wait_idle();
+    /// Orderly end: closes and runs everything accepted; waits for at most `limit` (S1, S2). Idempotent.
+    /// Inside a task of this pool: closes and returns at once, not complete.
+    shutdown_report shutdown(std::chrono::nanoseconds limit = forever);
+    /// Abrupt end: closes, cancels every task with errc::pool_shutdown, runs the chains of those not started (the caller helps),
+    /// waits for running bodies for at most `limit` (S1, S2). Idempotent; may follow an orderly one.
+    shutdown_report shutdown_now(std::chrono::nanoseconds limit = forever);
+
+    /// The account (L1 to L5). Cost: reads every thread's counters, and walks the frame store for `held`.
+    ledger_snapshot ledger() const;
+    /// How many workers the pool was made with.
+    unsigned workers() const;
+
+private:
+    detail::pool_core* core_;
+};
+
+}   // namespace lastly
