@@ -80,7 +80,9 @@ void error_sink::report(const error_report& r) noexcept {
 void error_sink::print(const error_report& r) noexcept {
     if (printed_.count(r.kind, r.site) > lines_a_site) return;
     try {
+        const std::string cause = r.kind == report_kind::cancelled ? r.cause.message() : std::string();
         with_words(r, [&](const char* words) {
+            if (!cause.empty()) words = cause.c_str();
             std::fprintf(stderr, "lastly: %s: task%s%s (%s:%u) in pool %s: %s\n", to_string(r.kind), *r.name != '\0' ? " " : "",
                          r.name, r.site.file, r.site.line, pool_.c_str(), words);
         });

@@ -15,13 +15,14 @@ namespace {
 void sweep(bool leaving) noexcept {
     account** link = &this_thread.all_books;
     while (account* const a = *link) {
+        account* const next = a->next_of_thread;       // a vacant account is no longer ours to read
         std::uint32_t now = a->tenure.load(acquire);   // order: [B2] sees what the pool did last
         if (leaving && now == tenanted && !a->tenure.compare_exchange_strong(now, vacant, acq_rel, acquire)) now = orphaned;   // order: [B2] the next tenant, or the pool, sees what this thread wrote
         if (now == orphaned) {
-            *link = a->next_of_thread;
+            *link = next;
             delete a;
         } else if (leaving) {
-            *link = a->next_of_thread;
+            *link = next;
         } else {
             link = &a->next_of_thread;
         }

@@ -74,7 +74,7 @@ ledger_snapshot take_ledger(pool_core& pool) {
     s.attempts += pool.shared.attempts.load(acquire);   // order: [Q1] sees what was counted
     s.live = s.accepted - retired;
     held_count held{pool.anchor, 0};
-    walk_frames(&count_if_held, &held);
+    if (!LASTLY_FAULT("L4-held")) walk_frames(&count_if_held, &held);
     s.held = held.count;
     return s;
 }
@@ -106,6 +106,7 @@ bool any_queue_has_work(pool_core& pool) noexcept {
 
 std::vector<live_task> running_tasks(pool_core& pool) {
     std::vector<live_task> tasks;
+    if (LASTLY_FAULT("S2")) return tasks;
     running_list list{pool.anchor, coarse_now_ms(), tasks};
     walk_frames(&note_if_running, &list);
     return tasks;

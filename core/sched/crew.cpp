@@ -37,7 +37,7 @@ void start_workers(pool_core& pool) {
         char name[16];
         std::snprintf(name, sizeof name, "%.11s/%u", pool.options.name.c_str(), w->index);
         const std::error_code refused = w->self.start(&worker_main, w.get(), name);
-        if (!refused) continue;
+        if (!refused || LASTLY_FAULT("S5")) continue;
         end_workers(pool);
         throw std::system_error(refused, "lastly: worker " + std::to_string(w->index) + " of pool " + pool.options.name +
                                              " cannot be started; those started before were ended");

@@ -24,6 +24,7 @@ constexpr auto first_word = std::chrono::seconds(5);   // a waiting destructor s
 constexpr auto longest_silence = std::chrono::minutes(5);
 
 bool is_called_from_inside(const pool_core& pool) noexcept {
+    if (LASTLY_FAULT("S4")) return false;
     return this_thread.home == pool.anchor || runs_task_of(*pool.anchor);
 }
 
@@ -65,8 +66,9 @@ void help(pool_core& pool, time_point deadline) noexcept {
 }
 
 shutdown_report report_of(pool_core& pool) {
-    if (pool.ending.load(acquire) == 2) return {true, pool.final_books, {}};   // order: [E1] sees the final books
-    return {false, take_ledger(pool), running_tasks(pool)};
+    const ledger_snapshot now = take_ledger(pool);
+    if (pool.ending.load(acquire) != 2) return {false, now, running_tasks(pool)};   // order: [E1] sees the final books
+    return {true, now.balanced() ? now : pool.final_books, {}};   // now, unless a late submission is just being rejected
 }
 
 // Ends the workers, or waits for the thread that does. The pool is quiescent.

@@ -128,6 +128,9 @@ void flush_thread_cache() noexcept {
     delete cache;
 }
 
+// Pages that went back to the system have forgotten their frames' generations: 4,096 births of a slab have their own.
+std::uint64_t first_generation(const frame& f) noexcept { return std::uint64_t{info_of(&f).births & 0xfff} << 20 | 1; }
+
 frame* allocate_frame(std::size_t size_bytes) noexcept {
     return static_cast<frame*>(allocate_block(block_kind::frame, size_bytes));
 }

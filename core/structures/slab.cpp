@@ -1,4 +1,4 @@
-// See slab.hpp; edges S1 to S4 in README.md here.
+// See slab.hpp; edges S1 and S2 in README.md here.
 #include "core/structures/slab.hpp"
 
 #include "core/base/pages.hpp"
@@ -11,7 +11,6 @@ namespace {
 atomic<region*> regions[max_regions];
 atomic<std::uint32_t> newest_region{0};   // number + 1; 0: none yet
 atomic<std::uint64_t> used_slabs{0};
-atomic<std::uint32_t> walkers{0};
 
 struct slab_links {
     static atomic<std::uint64_t>& link(std::uint64_t number) noexcept {
@@ -88,6 +87,7 @@ std::byte* take_slabs(std::uint32_t size_class, block_kind kind) noexcept {
     const std::uint64_t number = free_runs[log].pop();
     std::byte* const first = number != 0 ? slab_at(static_cast<std::uint32_t>(number)) : carve(1u << log);
     if (first == nullptr) return nullptr;
+    ++info_of(first).births;
     info_of(first).use.store(1 + (size_class << 2 | static_cast<std::uint32_t>(kind)), release);   // order: [S2] a walker that sees the use sees pages that are ready
     used_slabs.fetch_add(std::uint64_t{1} << log, relaxed);   // order: a figure for people
     return first;
@@ -96,16 +96,13 @@ std::byte* take_slabs(std::uint32_t size_class, block_kind kind) noexcept {
 void give_slabs(std::byte* first) noexcept {
     slab_info& info = info_of(first);
     const std::uint32_t log = run_log((info.use.load(relaxed) - 1) >> 2);   // order: written when this thread's side took it
-    info.use.store(0, seq_cst);   // order: [S2] no walker enters any more; [S3] before the look at the walkers
-    if (walkers.load(seq_cst) == 0) drop_pages(first, slab_bytes << log);   // order: [S3] after the use was cleared
+    info.use.store(0, release);   // order: [S2] a walker that has entered reads free frames, and then zeros
+    drop_pages(first, slab_bytes << log);
     used_slabs.fetch_sub(std::uint64_t{1} << log, relaxed);   // order: a figure for people
     free_runs[log].push(slab_number(first));
 }
 
 std::size_t slabs_in_use() noexcept { return used_slabs.load(relaxed); }   // order: a figure for people
-
-slab_walk::slab_walk() noexcept { walkers.fetch_add(1, seq_cst); }   // order: [S3] before the look at a slab's use
-slab_walk::~slab_walk() { walkers.fetch_sub(1, release); }           // order: [S3] after the last read of a block
 
 bool slab_walk::next(block_kind kind, std::byte*& first, std::uint32_t& size_class) noexcept {
     const std::uint32_t newest = newest_region.load(acquire);   // order: [S1] sees the regions below that number
@@ -114,7 +111,7 @@ bool slab_walk::next(block_kind kind, std::byte*& first, std::uint32_t& size_cla
         const std::uint32_t carved = r.carved.load(relaxed);    // order: a slab carved later holds nothing that must be seen
         while (slab_ + 1 < carved) {
             ++slab_;
-            const std::uint32_t use = r.slabs[slab_].use.load(seq_cst);   // order: [S2] sees ready pages; [S3] after the walker was counted
+            const std::uint32_t use = r.slabs[slab_].use.load(acquire);   // order: [S2] sees ready pages
             if (use == 0 || ((use - 1) & 3) != static_cast<std::uint32_t>(kind)) continue;
             first = r.slab(slab_);
             size_class = (use - 1) >> 2;

@@ -1,7 +1,8 @@
 // Slabs: 64 KiB of blocks of one size class, out of 64 MiB regions that stay mapped; and runs of slabs for large blocks.
 // Any thread, lock-free. Invariants: 1. A region is never unmapped: any block address ever given out stays readable, so neither
 // a walker nor a late reader of a link can fault. 2. A free slab's pages are given back to the system and read as zeros: phase
-// free. 3. `use` tells a walker what lies in a slab; it is stored after the pages are ready and cleared before they go.
+// free; a frame's generations then begin anew at a number of that birth. 3. `use` tells a walker what lies in a slab; it is
+// stored after the pages are ready and cleared before they go.
 #pragma once
 
 #include "core/structures/size_classes.hpp"
@@ -19,6 +20,7 @@ struct slab_info {
     atomic<std::uint64_t> next;   // link of the free stacks
     atomic<std::uint32_t> use;    // 0: free, or inside a run; else 1 + (class << 2 | kind)
     std::uint32_t returned;       // the trimmer's: blocks of this slab that it holds
+    std::uint32_t births;         // how often it was taken; its taker's
 };
 
 struct region {
@@ -41,14 +43,9 @@ std::byte* slab_at(std::uint32_t number) noexcept;
 std::byte* take_slabs(std::uint32_t size_class, block_kind kind) noexcept;
 void give_slabs(std::byte* first) noexcept;
 
-// While one exists no pages go back, so that what a walker reads twice and finds equal has not been reborn in between.
+// Goes through the slabs in use while they come and go.
 class slab_walk {
 public:
-    slab_walk() noexcept;
-    ~slab_walk();
-    slab_walk(const slab_walk&) = delete;
-    slab_walk& operator=(const slab_walk&) = delete;
-
     // The next slab in use as `kind`; false at the end.
     bool next(block_kind kind, std::byte*& first, std::uint32_t& size_class) noexcept;
 

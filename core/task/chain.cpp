@@ -54,6 +54,7 @@ void link_node(run_record& r, chain_node& n) noexcept {
     if (!LASTLY_FAULT("L3-attached")) ++r.attached;
     ++r.deferred_pending;
     show_pending(r);
+    if (LASTLY_FAULT("G4") && !r.finalizing) run_deferred(r);
     const std::size_t limit = r.pool != nullptr ? r.pool->chain_warning : 0;
     if (limit != 0 && r.deferred_pending > limit && !r.chain_reported) warn_of_length(r);
 }

@@ -116,12 +116,16 @@ void publish(frame& f) noexcept {
 
 void report_held(pool_anchor& a) { walk_frames(&report_if_held, &a); }
 
-bool is_done(const frame& f) noexcept { return (f.state.load(acquire) & done) != 0; }   // order: [T4] sees the outcome and all that the task did
+bool is_done(const frame& f) noexcept {
+    if (LASTLY_FAULT("S6") && (f.owner.load(relaxed)->gate().load(relaxed) & gate_gone) != 0) return false;   // order: a fault
+    return (f.state.load(acquire) & done) != 0;   // order: [T4] sees the outcome and all that the task did
+}
 
 bool wait_for_done(frame& f, std::chrono::nanoseconds limit) {
     if (is_done(f)) return true;
     refuse_to_wait_for_oneself(f);
     const auto deadline = deadline_after(limit);
+    if (LASTLY_FAULT("W3") && this_thread.home != nullptr && claim_in_place(f)) this_thread.home->run_claimed(*this_thread.home->core, f);
     for (int i = 0; i < spins_before_sleep; ++i) {
         if (is_done(f)) return true;
         pause_cpu();

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <lastly/detail/export.hpp>
+#include <lastly/detail/fault.hpp>
 #include <lastly/error.hpp>
 
 #include <cstdint>
@@ -126,7 +127,7 @@ private:
     friend struct detail::outcome_access;
     result() noexcept {}
     void refuse_if_rejected() const {
-        if (rejected()) throw std::logic_error("lastly: the outcome of a rejected task cannot be changed");
+        if (rejected() && !LASTLY_FAULT("E3")) throw std::logic_error("lastly: the outcome of a rejected task cannot be changed");
     }
     template <class... Args>
     void emplace(Args&&... args) {
@@ -170,7 +171,7 @@ private:
     friend struct detail::unstorable_outcome;
     result() noexcept {}
     void refuse_if_rejected() const {
-        if (rejected()) throw std::logic_error("lastly: the outcome of a rejected task cannot be changed");
+        if (rejected() && !LASTLY_FAULT("E3")) throw std::logic_error("lastly: the outcome of a rejected task cannot be changed");
     }
     void emplace() noexcept { set(outcome_kind::succeeded, std::exception_ptr()); }
     void drop() noexcept {}

@@ -3,6 +3,7 @@
 // possible the callable runs at once, from the caller's arguments, and the call throws (A3): nothing is lost.
 #pragma once
 
+#include <lastly/detail/fault.hpp>
 #include <lastly/detail/frame.hpp>
 #include <lastly/outcome.hpp>
 
@@ -47,6 +48,7 @@ void run_immediately(run_record& r, std::error_code cause, F& f, Args&... args) 
         bool threw = true;
         ~counted() { count_immediate(r, threw); }
     } count{r};
+    if (LASTLY_FAULT("A3")) return;
     const unstorable_outcome told(cause);
     call_deferred(told.value, f, args...);
     count.threw = false;
@@ -54,6 +56,9 @@ void run_immediately(run_record& r, std::error_code cause, F& f, Args&... args) 
 
 template <class F, class... Args>
 void defer_to(run_record& r, F&& f, Args&&... args) {
+    if constexpr (sizeof...(Args) != 0 && std::is_invocable_v<std::decay_t<F>&, std::unwrap_reference_t<std::decay_t<Args>>&...>) {
+        if (LASTLY_FAULT("O5")) return defer_to(r, std::forward<F>(f), std::ref(args)...);
+    }
     using node = deferred_call<std::decay_t<F>, std::unwrap_ref_decay_t<Args>...>;
     static_assert(alignof(node) <= 64, "a deferred finalizer and its arguments are aligned to at most a cache line");
     chain_node* const place = reserve_node(r, sizeof(node), alignof(node));

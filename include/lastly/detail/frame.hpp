@@ -119,6 +119,7 @@ struct chain_node {
 // Compiled halves ------------------------------------------------------------------------------------------------------
 // The frame store: aligned to a cache line; null when out of memory. Never throws, never locks.
 LASTLY_EXPORT frame* allocate_frame(std::size_t size_bytes) noexcept;
+LASTLY_EXPORT std::uint64_t first_generation(const frame& f) noexcept;   // for a frame whose memory is fresh
 LASTLY_EXPORT void release_frame(frame& f, std::size_t size_bytes) noexcept;
 
 LASTLY_EXPORT run_record* current_run() noexcept;                   // this thread's innermost; null outside a task

@@ -1,0 +1,61 @@
+"""Cancelling, aborting and interrupting a run."""
+import os
+import signal
+import subprocess
+
+import support
+
+
+class Stopping(support.ChecksumTest):
+    def test_cancel_after(self):
+        self.many_files(2000, 1 << 20)
+        done = self.checksum("--cancel-after", "20", "--output", self.list)
+        self.assertEqual((done.code, done.err), (0, ""))
+        ledger = self.assert_clean(done)
+        self.assertGreaterEqual(ledger["succeeded"], 20)
+        self.assertGreater(ledger["cancelled"], 0)
+        self.assertRegex(done.out, rf"cancelled after 20 files as asked: {ledger['succeeded']} hashed, 0 failed, "
+                                   rf"{ledger['cancelled']} cancelled, 0 rejected\n")
+        self.assertEqual(len(self.read_list()), ledger["succeeded"])
+
+    def test_abort_after_meets_submissions(self):
+        self.many_files(3000, 1 << 16)
+        for workers in ("1", "2", "8"):
+            done = self.checksum("--abort-after", "100", "--workers", workers, "--output", self.list)
+            self.assertEqual((done.code, done.err), (0, ""))
+            ledger = self.assert_clean(done)
+            self.assertEqual(ledger["rejected"], 1, "the walk goes on until a submission is rejected")
+            self.assertGreaterEqual(ledger["succeeded"], 100)
+            self.assertLess(ledger["succeeded"], 3000)
+            self.assertRegex(done.out, rf"aborted after 100 files as asked: {ledger['succeeded']} hashed, 0 failed, "
+                                       rf"{ledger['cancelled']} cancelled, 1 rejected\n")
+            self.assertEqual(len(self.read_list()), ledger["succeeded"])
+
+    def test_abort_and_cancel_at_once(self):
+        self.many_files(50)
+        for option in ("--abort-after", "--cancel-after"):
+            done = self.checksum(option, "0")
+            self.assertEqual((done.code, done.err), (0, ""))
+            self.assert_clean(done)
+
+    def test_asked_to_stop_later_than_there_are_files(self):
+        self.many_files(5)
+        for option, verb in (("--abort-after", "aborted"), ("--cancel-after", "cancelled")):
+            done = self.checksum(option, "6")
+            self.assertEqual((done.code, done.err), (0, ""))
+            self.assertIn(f"not {verb}: the tree has fewer files than {option} 6\n", done.out)
+            self.assertEqual(self.assert_clean(done)["succeeded"], 5)
+
+    def test_interrupt_cleans_up_and_ends_by_the_signal(self):
+        self.many_files(2, 1 << 34)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            process = subprocess.Popen(self.command("--output", self.list), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                       preexec_fn=lambda n=number: signal.signal(n, signal.SIG_DFL))
+            support.wait_for(lambda p=process: any(self.tree + "/" in target for target in support.open_files(p.pid)))
+            process.send_signal(number)
+            out, err = (stream.decode() for stream in process.communicate(timeout=support.LIMIT_SECONDS))
+            done = support.Finished(process.returncode, out, err)
+            self.assertEqual((done.code, done.err), (-number, ""))
+            self.assertIn(f"interrupted by {signal.Signals(number).name}: ", done.out)
+            self.assertGreater(self.assert_clean(done)["cancelled"], 0)
+            self.assertFalse(os.path.exists(self.list))

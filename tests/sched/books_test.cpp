@@ -1,0 +1,111 @@
+// The books: each column is counted at its own event, and the sums balance. Rules L1 to L4, G3.
+#include "tests/support/pools.hpp"
+
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <stdexcept>
+
+using namespace support;
+
+namespace {
+
+// A pool with one task of every kind behind it. Its books may be spoiled by a planted fault, so that its end is not waited for:
+// the pool is freed only if they balance.
+struct used_pool {
+    sink_log log;
+    std::unique_ptr<lastly::pool> pool;
+    lastly::ledger_snapshot books;
+
+    explicit used_pool(unsigned workers) : pool(std::make_unique<lastly::pool>(options(workers, &log))) {
+        CHECK(pool->run([](lastly::task_context& t) { t.defer([] {}); return 1; }, lastly::finally([] {})) == 1);
+        auto failed = pool->submit([] { throw std::runtime_error("x"); }, lastly::finally([] { throw std::runtime_error("y"); }));
+        failed.wait();
+        auto recovered = pool->submit([](lastly::task_context& t) { while (!t.stop_requested()) std::this_thread::yield(); t.throw_if_stopped(); },
+                                      lastly::finally([] {}));
+        recovered.cancel();
+        recovered.wait();
+        lastly::task<int> big = lastly::make_task([] { return 2; });
+        pool->submit(std::move(big)).get();
+        std::uint64_t before = 0;
+        await([&] {   // the worker retires a task after it told its waiter
+            books = pool->ledger();
+            return books.live == 0 || ++before > 100'000;
+        });
+    }
+    ~used_pool() {
+        if (!pool->ledger().balanced()) static_cast<void>(pool.release());
+    }
+};
+
+}   // namespace
+
+TEST_CASE("L1: attempts = accepted + rejected") {
+    with_workers([](unsigned workers) {
+        used_pool used(workers);
+        CHECK(used.books.balanced());
+        CHECK(used.books.attempts == 4);
+        CHECK(used.books.accepted == 4);
+    });
+}
+
+TEST_CASE("L1: a rejected attempt is counted after its chain") {
+    with_workers([](unsigned workers) {
+        auto pool = std::make_unique<lastly::pool>(options(workers));
+        pool->close();
+        std::uint64_t during = 9;
+        CHECK_THROWS_AS(pool->detach([] {}, lastly::finally([&] { during = pool->ledger().rejected; })), lastly::task_rejected);
+        CHECK(during == 0);
+        const auto books = pool->ledger();
+        CHECK(books.attempts == 1);
+        CHECK(books.rejected == 1);
+        CHECK(books.finalizers_attached == 1);
+        CHECK(books.balanced());
+        if (!books.balanced()) static_cast<void>(pool.release());
+    });
+}
+
+TEST_CASE("L2: accepted = succeeded + failed + cancelled") {
+    with_workers([](unsigned workers) {
+        used_pool used(workers);
+        CHECK(used.books.balanced());
+        CHECK(used.books.succeeded == 2);
+        CHECK(used.books.failed == 1);
+        CHECK(used.books.cancelled == 1);
+    });
+}
+
+TEST_CASE("L3: finalizers attached or deferred = run = returned + thrown") {
+    with_workers([](unsigned workers) {
+        used_pool used(workers);
+        CHECK(used.books.balanced());
+        CHECK(used.books.finalizers_attached == 4);
+        CHECK(used.books.finalizers_run == 4);
+        CHECK(used.books.finalizers_returned == 3);
+        CHECK(used.books.finalizers_thrown == 1);
+    });
+}
+
+TEST_CASE("L4: nothing lives and no capture is alive at a quiescent moment; what handles keep is shown as held") {
+    with_workers([](unsigned workers) {
+        auto pool = std::make_unique<lastly::pool>(options(workers));
+        std::atomic<int> alive{0};
+        std::vector<lastly::task_handle<canary>> kept;
+        {
+            blockade all(*pool, workers);
+            for (int i = 0; i < 10; ++i) kept.push_back(pool->submit([c = canary(alive)] { return c; }, lastly::finally([c = canary(alive)] {})));
+            CHECK(pool->ledger().live == workers + 10);
+            CHECK_FALSE(pool->ledger().balanced());
+        }
+        for (const auto& k : kept) k.wait();
+        std::uint64_t looks = 0;
+        await([&] { return pool->ledger().live == 0 || ++looks > 100'000; });
+        CHECK(pool->ledger().balanced());
+        CHECK(pool->ledger().held == 10);
+        CHECK(alive == 10);
+        kept.clear();
+        CHECK(pool->ledger().held == 0);
+        CHECK(alive == 0);
+        if (!pool->ledger().balanced()) static_cast<void>(pool.release());
+    });
+}

@@ -1,0 +1,163 @@
+// Every path ends in exactly one outcome with every finalizer run once. Rules G1, G2, E3, L5.
+#include "tests/support/pools.hpp"
+
+#include <doctest/doctest.h>
+
+#include <stdexcept>
+
+using namespace support;
+
+namespace {
+
+struct tally {
+    std::atomic<int> body{0}, attached{0}, deferred{0};
+    std::atomic<int> kinds[4]{};
+    void note(const lastly::outcome& o) { kinds[static_cast<int>(o.kind())].fetch_add(1); }
+};
+
+}   // namespace
+
+TEST_CASE("G1: each of many finalizers runs exactly once, from many submitting threads") {
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        constexpr int threads = 3, each = 2000;
+        std::vector<std::atomic<int>> runs(threads * each * 3);
+        std::vector<std::thread> submitters;
+        for (int t = 0; t < threads; ++t) {
+            submitters.emplace_back([&, t] {
+                for (int i = 0; i < each; ++i) {
+                    std::atomic<int>* const mine = &runs[static_cast<std::size_t>((t * each + i) * 3)];
+                    pool.detach([mine](lastly::task_context& c) { c.defer([mine] { mine[0].fetch_add(1, std::memory_order_relaxed); }); },
+                                lastly::finally([mine] { mine[1].fetch_add(1, std::memory_order_relaxed); }),
+                                lastly::finally([mine] { mine[2].fetch_add(1, std::memory_order_relaxed); }));
+                }
+            });
+        }
+        for (auto& s : submitters) s.join();
+        pool.wait_idle();
+        int wrong = 0;
+        for (const auto& r : runs) wrong += r.load() == 1 ? 0 : 1;
+        CHECK(wrong == 0);
+        check_end(pool);
+    });
+}
+
+TEST_CASE("G2: the chain runs on return, exception, cancellation queued and running, rejection and discard") {
+    with_workers([](unsigned workers) {
+        sink_log log;
+        tally t;
+        lastly::pool pool(options(workers, &log));
+        const auto attached = lastly::finally([&t](const lastly::outcome& o) {
+            t.attached.fetch_add(1);
+            t.note(o);
+        });
+        pool.detach([] {}, attached);
+        pool.detach([] { throw std::runtime_error("x"); }, attached);
+        gate started;
+        auto running = pool.submit([&](lastly::task_context& c) { c.defer([&t] { t.deferred.fetch_add(1); }); started.pass(); c.throw_if_stopped(); }, attached);
+        started.wait_for_arrivals(1);
+        running.cancel();
+        started.open();
+        running.wait();
+        lastly::task_handle<void> queued;
+        {
+            blockade all(pool, workers);
+            queued = pool.submit([&t] { t.body.fetch_add(1); }, attached);
+            queued.cancel();
+        }
+        queued.wait();
+        { const auto discarded = lastly::make_task([&t] { t.body.fetch_add(1); }, attached); }
+        pool.wait_idle();
+        CHECK(pool.shutdown().complete);
+        CHECK_THROWS_AS(pool.detach([&t] { t.body.fetch_add(1); }, attached), lastly::task_rejected);
+        CHECK(t.attached == 6);
+        CHECK(t.deferred == 1);
+        CHECK(t.body == 0);
+        CHECK(t.kinds[0] == 1);
+        CHECK(t.kinds[1] == 1);
+        CHECK(t.kinds[2] == 2);
+        CHECK(t.kinds[3] == 2);
+        CHECK(pool.ledger().balanced());
+    });
+}
+
+TEST_CASE("G2: the chain runs through an orderly and an abrupt end, and through a destructor") {
+    with_workers([](unsigned workers) {
+        for (const bool abrupt : {false, true}) {
+            tally t;
+            {
+                auto o = options(workers);
+                o.on_destroy = abrupt ? lastly::on_destroy::cancel : lastly::on_destroy::drain;
+                lastly::pool pool(o);
+                for (int i = 0; i < 500; ++i) {
+                    pool.detach([&t] { t.body.fetch_add(1); }, lastly::finally([&t](const lastly::outcome& out) {
+                                    t.attached.fetch_add(1);
+                                    t.note(out);
+                                }));
+                }
+            }
+            CHECK(t.attached == 500);
+            CHECK(t.kinds[0] + t.kinds[2] == 500);
+            CHECK(t.body == t.kinds[0]);
+            if (!abrupt) CHECK(t.kinds[0] == 500);
+        }
+    });
+}
+
+TEST_CASE("E3: a finalizer may replace the value, recover from a failure or a cancellation, and make a value fail") {
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        const auto recover = lastly::finally([](lastly::result<int>& r) { if (!r.succeeded()) r.set_value(-1); });
+        CHECK(pool.run([] { return 1; }, lastly::finally([](lastly::result<int>& r) { r.set_value(r.value() + 1); })) == 2);
+        CHECK(pool.run([]() -> int { throw std::runtime_error("x"); }, recover) == -1);
+        auto spoiled = pool.submit([] { return 1; }, lastly::finally([](lastly::result<int>& r) {
+                                       r.set_error(std::make_exception_ptr(std::runtime_error("spoiled")));
+                                   }));
+        CHECK_THROWS_WITH(spoiled.get(), "spoiled");
+        lastly::task_handle<int> cancelled;
+        {
+            blockade all(pool, workers);
+            cancelled = pool.submit([] { return 1; }, recover);
+            cancelled.cancel();
+        }
+        CHECK(cancelled.get() == -1);
+        std::string later;
+        CHECK(pool.run([] { return std::string("a"); }, lastly::finally([&](const lastly::outcome& o) { later = o.succeeded() ? "seen" : ""; }),
+                       lastly::finally([](lastly::result<std::string>& r) { r.value() += "b"; })) == "ab");
+        CHECK(later == "seen");
+        check_end(pool);
+    });
+}
+
+TEST_CASE("E3: the outcome of a rejected task cannot be changed") {
+    with_workers([](unsigned workers) {
+        sink_log log;
+        lastly::pool pool(options(workers, &log));
+        pool.close();
+        int refused = 0;
+        CHECK_THROWS_AS(pool.submit([] { return 1; }, lastly::finally([&](lastly::result<int>& r) {
+                                        try {
+                                            r.set_value(2);
+                                        } catch (const std::logic_error&) {
+                                            ++refused;
+                                        }
+                                    })).get(),
+                        lastly::task_rejected);
+        CHECK(refused == 1);
+        check_end(pool);
+    });
+}
+
+TEST_CASE("L5: the outcome that the ledger counts is the one published, after the chain edited it") {
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        auto failed = pool.submit([] { return 1; }, lastly::finally([](lastly::result<int>& r) {
+                                      r.set_error(std::make_exception_ptr(std::runtime_error("x")));
+                                  }));
+        failed.wait();
+        CHECK(failed.outcome().failed());
+        CHECK(pool.ledger().failed == 1);
+        CHECK(pool.ledger().succeeded == 0);
+        check_end(pool);
+    });
+}

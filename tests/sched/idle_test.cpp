@@ -1,0 +1,106 @@
+// Seats, searchers, sleepers: the protocol on its own, without a pool.
+#include "core/sched/idle.hpp"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
+using namespace lastly::detail;
+
+TEST_CASE("idle: a waker takes a sleeper's seat and counts it as the one searcher") {
+    idle_workers idle(2);
+    for (unsigned i = 0; i < 2; ++i) {
+        CHECK_FALSE(idle.start_search());
+        CHECK_FALSE(idle.prepare(i));
+    }
+    idle.notify();      // one is woken
+    idle.notify();      // it still searches: nobody else is
+    idle.commit(0);     // returns at once: seat 0 was taken
+    CHECK(idle.stop_search());   // the last searcher, and worker 1 sleeps
+    idle.notify();
+    idle.commit(1);
+    CHECK_FALSE(idle.stop_search());
+}
+
+TEST_CASE("idle: cancelling a seat leaves the worker searching, whether or not a waker was faster") {
+    idle_workers idle(1);
+    idle.start_search();
+    idle.prepare(0);
+    idle.cancel(0);
+    CHECK_FALSE(idle.stop_search());
+    idle.start_search();
+    idle.prepare(0);
+    idle.notify();
+    idle.cancel(0);
+    CHECK_FALSE(idle.stop_search());
+    idle.notify();   // nobody sleeps: nothing to do
+    idle.start_search();
+    idle.prepare(0);
+    idle.wake_all();
+    idle.commit(0);
+    CHECK_FALSE(idle.stop_search());
+}
+
+TEST_CASE("idle: whoever searches or prepares while somebody watches is told so") {
+    idle_workers idle(1);
+    CHECK_FALSE(idle.has_watchers());
+    idle.add_watcher();
+    CHECK(idle.start_search());
+    CHECK(idle.prepare(0));
+    CHECK(idle.has_watchers());
+    idle.remove_watcher();
+    idle.cancel(0);
+    CHECK_FALSE(idle.has_watchers());
+}
+
+TEST_CASE("idle: no wake is lost between producers and sleepers") {
+    for (const unsigned sleepers : {1u, 2u, 8u}) {
+        CAPTURE(sleepers);
+        idle_workers idle(sleepers);
+        atomic<int> work{0};
+        std::atomic<int> done{0};
+        std::atomic<bool> stop{false};
+        constexpr int total = 3000;
+        const auto take = [&] {
+            int now = work.load(seq_cst);
+            while (now > 0) {
+                if (work.compare_exchange_weak(now, now - 1, seq_cst, seq_cst)) return true;
+            }
+            return false;
+        };
+        std::vector<std::thread> threads;
+        for (unsigned w = 0; w < sleepers; ++w) {
+            threads.emplace_back([&, w] {
+                idle.start_search();
+                while (!stop) {
+                    if (take()) {
+                        if (idle.stop_search() && work.load(seq_cst) != 0) idle.notify();
+                        done.fetch_add(1);
+                        idle.start_search();
+                        continue;
+                    }
+                    idle.prepare(w);
+                    if (work.load(seq_cst) != 0 || stop) idle.cancel(w);
+                    else idle.commit(w);
+                }
+            });
+        }
+        for (int i = 0; i < total; ++i) {
+            work.fetch_add(1, seq_cst);
+            idle.notify();
+            if (i % 3 == 0) while (done.load() <= i) std::this_thread::yield();   // let them fall asleep
+        }
+        while (done.load() != total) std::this_thread::yield();
+        stop = true;
+        idle.wake_all();
+        for (unsigned i = 0; i < 2000; ++i) {
+            idle.wake_all();
+            std::this_thread::yield();
+        }
+        for (auto& t : threads) t.join();
+        CHECK(done == total);
+    }
+}

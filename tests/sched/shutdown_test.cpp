@@ -1,0 +1,198 @@
+// The ends of a pool. Rules S1 to S4, G3, W5.
+#include "tests/support/pools.hpp"
+
+#include <doctest/doctest.h>
+
+#include <memory>
+#include <random>
+
+using namespace support;
+
+TEST_CASE("S1: an orderly shutdown runs everything accepted; an abrupt one cancels what has not started") {
+    with_workers([](unsigned workers) {
+        for (const bool abrupt : {false, true}) {
+            lastly::pool pool(options(workers));
+            std::atomic<int> bodies{0}, chains{0}, with_cause{0};
+            std::thread opener;
+            blockade all(pool, workers);
+            for (int i = 0; i < 300; ++i) {
+                pool.detach([&] { bodies.fetch_add(1); }, lastly::finally([&](const lastly::outcome& o) {
+                                chains.fetch_add(1);
+                                if (o.cause() == lastly::errc::pool_shutdown) with_cause.fetch_add(1);
+                            }));
+            }
+            if (abrupt) {
+                const auto first = pool.shutdown_now(std::chrono::milliseconds(100));   // the caller helps
+                CHECK_FALSE(first.complete);
+                CHECK(chains == 300);
+            }
+            all.open();
+            const auto end = pool.shutdown();
+            CHECK(end.complete);
+            CHECK(end.ledger.balanced());
+            CHECK(chains == 300);
+            CHECK(bodies == (abrupt ? 0 : 300));
+            CHECK(with_cause == (abrupt ? 300 : 0));
+            CHECK(pool.shutdown_now().complete);
+        }
+    });
+}
+
+TEST_CASE("S1: shutdown may be called from many threads at once, and from a task, where it returns at once") {
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        std::atomic<int> complete{0}, chains{0};
+        std::atomic<bool> from_inside{true};
+        for (int i = 0; i < 100; ++i) pool.detach([] {}, lastly::finally([&] { chains.fetch_add(1); }));
+        pool.run([&] { from_inside = pool.shutdown().complete; });
+        std::vector<std::thread> closers;
+        for (int i = 0; i < 4; ++i) {
+            closers.emplace_back([&, i] {
+                const auto end = i % 2 == 0 ? pool.shutdown() : pool.shutdown_now();
+                if (end.complete && end.ledger.balanced()) complete.fetch_add(1);
+            });
+        }
+        for (auto& c : closers) c.join();
+        CHECK(complete == 4);
+        CHECK_FALSE(from_inside);
+        CHECK(chains == 100);
+    });
+}
+
+TEST_CASE("S2: after the limit the report says what still runs, with name, site and pending finalizers") {
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        gate started;
+        const auto line = static_cast<std::uint32_t>(__LINE__ + 1);
+        auto handle = pool.submit([&](lastly::task_context& t) { t.defer([] {}); started.pass(); }, lastly::named("stays"), lastly::finally([] {}));
+        started.wait_for_arrivals(1);
+        const auto early = pool.shutdown_now(std::chrono::milliseconds(1));
+        CHECK_FALSE(early.complete);
+        REQUIRE(early.still_running.size() == 1);
+        CHECK(std::string(early.still_running[0].name) == "stays");
+        CHECK(early.still_running[0].site.line == line);
+        CHECK(std::string(early.still_running[0].site.file).find("shutdown_test.cpp") != std::string::npos);
+        CHECK(early.still_running[0].state == lastly::task_state::running);
+        CHECK(early.still_running[0].finalizers_pending == 2);
+        CHECK(early.ledger.live == 1);
+        started.open();
+        check_end(pool);
+        CHECK(handle.outcome().succeeded());
+    });
+}
+
+TEST_CASE("S3: a destructor drains or cancels as on_destroy says, and waits") {
+    with_workers([](unsigned workers) {
+        for (const auto how : {lastly::on_destroy::drain, lastly::on_destroy::cancel}) {
+            std::atomic<int> bodies{0}, chains{0};
+            gate started;
+            auto o = options(workers);
+            o.on_destroy = how;
+            auto pool = std::make_unique<lastly::pool>(o);
+            for (unsigned i = 0; i < workers; ++i) pool->detach([&](lastly::task_context& t) {
+                started.pass();
+                if (how == lastly::on_destroy::cancel) await([&] { return t.stop_requested(); });
+            });
+            started.wait_for_arrivals(static_cast<int>(workers));
+            for (int i = 0; i < 100; ++i) pool->detach([&] { bodies.fetch_add(1); }, lastly::finally([&] { chains.fetch_add(1); }));
+            started.open();
+            pool.reset();
+            CHECK(chains == 100);
+            CHECK(bodies == (how == lastly::on_destroy::drain ? 100 : 0));
+        }
+    });
+}
+
+TEST_CASE("S4: a pool destroyed by one of its own tasks closes, and its last worker frees it") {
+    with_workers([](unsigned workers) {
+        for (int round = 0; round < 20; ++round) {
+            std::atomic<int> left{0};
+            std::atomic<int> chains{0}, later{0};
+            auto o = options(workers);
+            o.on_worker_exit = [&](unsigned) { left.fetch_add(1); };
+            auto* pool = new lastly::pool(o);
+            for (int i = 0; i < 50; ++i) pool->detach([] {}, lastly::finally([&] { chains.fetch_add(1); }));
+            pool->detach([&, pool] {
+                delete pool;
+                lastly::this_task::submit([&] { later.fetch_add(1); }).detach();
+            }, lastly::finally([&] { chains.fetch_add(1); }));
+            await([&] { return left.load() == static_cast<int>(workers); });
+            CHECK(chains == 51);
+            CHECK(later == 1);
+        }
+    });
+}
+
+TEST_CASE("G3: a pool does not report itself closed while its books do not balance") {
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        gate started;
+        pool.detach([&] { started.pass(); }, lastly::finally([] {}));
+        started.wait_for_arrivals(1);
+        for (int i = 0; i < 3; ++i) {
+            const auto early = pool.shutdown(std::chrono::milliseconds(1));
+            CHECK_FALSE(early.complete);
+            CHECK_FALSE(early.ledger.balanced());
+            CHECK(early.ledger.live == 1);
+        }
+        started.open();
+        check_end(pool);
+    });
+}
+
+TEST_CASE("W5: wait_idle returns when nothing is unfinished, what tasks submitted included") {
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        for (int round = 0; round < 50; ++round) {
+            std::atomic<int> ran{0};
+            pool.detach([&] {
+                for (int i = 0; i < 20; ++i) lastly::this_task::submit([&] { ran.fetch_add(1); }, lastly::finally([&] { ran.fetch_add(1); })).detach();
+            });
+            pool.wait_idle();
+            CHECK(ran == 40);
+        }
+        check_end(pool);
+    });
+}
+
+TEST_CASE("shutdown: at random moments, with three threads submitting, every chain runs once") {
+    std::mt19937 random(20'261'122);
+    for (int round = 0; round < 200; ++round) {
+        const unsigned workers = round % 3 == 0 ? 1 : round % 3 == 1 ? 2 : 8;
+        constexpr int threads = 3, each = 1000;
+        std::vector<std::atomic<int>> chains(threads * each), bodies(threads * each);
+        std::atomic<int> begun{0};
+        const int moment = static_cast<int>(random() % (threads * each));
+        lastly::pool pool(options(workers));
+        std::vector<std::thread> submitters;
+        for (int t = 0; t < threads; ++t) {
+            submitters.emplace_back([&, t] {
+                std::vector<lastly::task_handle<void>> handles;
+                for (int i = 0; i < each; ++i) {
+                    const auto k = static_cast<std::size_t>(t * each + i);
+                    begun.fetch_add(1, std::memory_order_relaxed);
+                    const auto body = [&bodies, k] { bodies[k].fetch_add(1, std::memory_order_relaxed); };
+                    const auto chain = lastly::finally([&chains, k] { chains[k].fetch_add(1, std::memory_order_relaxed); });
+                    try {
+                        if (i % 2 == 0) handles.push_back(pool.submit(body, chain));
+                        else pool.detach(body, chain);
+                        if (i % 8 == 0) handles.back().cancel();
+                    } catch (const lastly::task_rejected&) {
+                    }
+                }
+                if (t != 0) for (auto& h : handles) h.wait();
+                for (auto& h : handles) h.wait_for(std::chrono::nanoseconds(0));
+            });
+        }
+        await([&] { return begun.load() >= moment; });
+        const auto end = pool.shutdown_now();
+        for (auto& s : submitters) s.join();
+        int wrong = 0;
+        for (std::size_t k = 0; k < chains.size(); ++k) wrong += chains[k] == 1 && bodies[k] <= 1 ? 0 : 1;
+        CAPTURE(round);
+        CHECK(end.complete);
+        CHECK(end.ledger.balanced());
+        CHECK(pool.ledger().balanced());
+        CHECK(wrong == 0);
+    }
+}

@@ -1,0 +1,18 @@
+// The test program's entry: doctest's runner, with a planted fault if LASTLY_FAULT names one.
+#define DOCTEST_CONFIG_IMPLEMENT
+#include <doctest/doctest.h>
+#include <lastly/detail/fault.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+
+int main(int argc, char** argv) {
+    if (const char* const fault = std::getenv("LASTLY_FAULT")) {
+        if (!lastly::detail::built_with_faults()) {
+            std::fprintf(stderr, "LASTLY_FAULT=%s, but the library was built without faults; configure with -DLASTLY_FAULTS=ON\n", fault);
+            return 2;
+        }
+        lastly::detail::activate_fault(fault);
+    }
+    return doctest::Context(argc, argv).run();
+}

@@ -1,0 +1,126 @@
+// What tests with pools share: the numbers of workers, a sink that remembers, a gate, an object that counts its lives.
+#pragma once
+
+#include <doctest/doctest.h>
+#include <lastly/lastly.hpp>
+
+#include <atomic>
+#include <functional>
+#include <latch>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace support {
+
+// Runs the test with 1, 2 and 8 workers.
+template <class Test>
+void with_workers(Test test) {
+    for (const unsigned workers : {1u, 2u, 8u}) {
+        CAPTURE(workers);
+        test(workers);
+    }
+}
+
+// What an error sink was told, copied.
+class sink_log {
+public:
+    struct entry {
+        lastly::report_kind kind;
+        std::string name, what;
+        std::error_code cause;
+        std::uint32_t line;
+    };
+    std::function<void(const lastly::error_report&)> function() {
+        return [this](const lastly::error_report& r) {
+            const std::lock_guard lock(mutex_);
+            entries_.push_back({r.kind, r.name, r.what(), r.cause, r.site.line});
+        };
+    }
+    std::vector<entry> entries() const {
+        const std::lock_guard lock(mutex_);
+        return entries_;
+    }
+    std::size_t count(lastly::report_kind kind) const {
+        std::size_t n = 0;
+        for (const entry& e : entries()) n += e.kind == kind ? 1u : 0u;
+        return n;
+    }
+
+private:
+    mutable std::mutex mutex_;
+    std::vector<entry> entries_;
+};
+
+inline lastly::pool_options options(unsigned workers, sink_log* log = nullptr) {
+    lastly::pool_options o;
+    o.workers = workers;
+    if (log != nullptr) o.error_sink = log->function();
+    return o;
+}
+
+// A body that says that it runs, and waits to be let go.
+class gate {
+public:
+    void pass() {
+        arrived_.fetch_add(1);
+        arrived_.notify_all();
+        open_.wait(false);
+    }
+    void wait_for_arrivals(int n) {
+        for (int now = arrived_.load(); now < n; now = arrived_.load()) arrived_.wait(now);
+    }
+    void open() {
+        open_.store(true);
+        open_.notify_all();
+    }
+
+private:
+    std::atomic<int> arrived_{0};
+    std::atomic<bool> open_{false};
+};
+
+// Occupies every worker of the pool until `open`; what is submitted meanwhile stays queued.
+class blockade {
+public:
+    blockade(lastly::pool& pool, unsigned workers) {
+        for (unsigned i = 0; i < workers; ++i) pool.detach([this] { gate_.pass(); });
+        gate_.wait_for_arrivals(static_cast<int>(workers));
+    }
+    ~blockade() { open(); }
+    void open() { gate_.open(); }
+
+private:
+    gate gate_;
+};
+
+// Counts how many of its kind are alive.
+class canary {
+public:
+    explicit canary(std::atomic<int>& alive) : alive_(&alive) { alive_->fetch_add(1); }
+    canary(const canary& other) : alive_(other.alive_) { alive_->fetch_add(1); }
+    canary(canary&& other) noexcept : alive_(other.alive_) { alive_->fetch_add(1); }
+    canary& operator=(const canary&) = delete;
+    ~canary() { alive_->fetch_sub(1); }
+
+private:
+    std::atomic<int>* alive_;
+};
+
+// Every pool of a test ends like this: the books balance and nothing lives.
+inline void check_end(lastly::pool& pool) {
+    const lastly::shutdown_report end = pool.shutdown();
+    CHECK(end.complete);
+    CHECK(end.ledger.balanced());
+    CHECK(end.ledger.live == 0);
+    CHECK(end.still_running.empty());
+}
+
+// Waits, without a limit, for something that another thread makes true.
+template <class Condition>
+void await(Condition condition) {
+    while (!condition()) std::this_thread::yield();
+}
+
+}   // namespace support

@@ -1,0 +1,191 @@
+// The chain: order, arguments, failures while registering, exceptions. Rules O2, O5, A3, E4, G4.
+#include "core/structures/slab.hpp"
+#include "tests/support/pools.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <stdexcept>
+
+using namespace support;
+
+TEST_CASE("O2: deferred finalizers run first, then the attached ones, each last first") {
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        std::string order;
+        pool.run(
+            [&](lastly::task_context& t) {
+                t.defer([&] { order += 'd'; });
+                t.defer([&] {
+                    order += 'c';
+                    lastly::this_task::defer([&] { order += '!'; });
+                });
+                order += 'b';
+            },
+            lastly::finally([&] { order += 'f'; }), lastly::named("order"), lastly::finally([&] {
+                order += 'e';
+                lastly::this_task::defer([&] { order += '?'; });
+            }));
+        CHECK(order == "bc!de?f");
+        check_end(pool);
+    });
+}
+
+TEST_CASE("O2: a thousand deferred finalizers run last registered first") {
+    with_workers([](unsigned workers) {
+        auto o = options(workers);
+        o.chain_warning = 0;
+        lastly::pool pool(o);
+        std::vector<int> order;
+        pool.run([&](lastly::task_context& t) {
+            for (int i = 0; i < 1000; ++i) t.defer([&order, i] { order.push_back(i); });
+        });
+        REQUIRE(order.size() == 1000);
+        for (int i = 0; i < 1000; ++i) CHECK(order[static_cast<std::size_t>(i)] == 999 - i);
+        check_end(pool);
+    });
+}
+
+TEST_CASE("O5: arguments of defer are taken at the call; std::ref asks for a reference") {
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        int value = 1, taken = 0, referred = 0;
+        std::string moved;
+        bool told = false;
+        pool.run([&](lastly::task_context& t) {
+            t.defer([&taken](const int& v) { taken = v; }, value);
+            t.defer([&referred](int& v) { referred = v; }, std::ref(value));
+            t.defer([&moved](std::unique_ptr<std::string> s) { moved = *s; }, std::make_unique<std::string>("moved"));
+            t.defer([&told](const lastly::outcome& o, int a) { told = o.succeeded() && a == 5; }, 5);
+            value = 2;
+        });
+        CHECK(taken == 1);
+        CHECK(referred == 2);
+        CHECK(moved == "moved");
+        CHECK(told);
+        check_end(pool);
+    });
+}
+
+TEST_CASE("A3: a finalizer that finds no memory runs at once, then defer throws") {
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        int ran = 0;
+        bool told = false, threw = false;
+        pool.run([&](lastly::task_context& t) {
+            std::array<char, 20'000> large{};
+            lastly::detail::fail_slabs(1);
+            try {
+                t.defer(
+                    [&](const lastly::outcome& o, const std::array<char, 20'000>&) {
+                        ++ran;
+                        told = o.cancelled() && o.started() && o.cause() == std::errc::not_enough_memory;
+                    },
+                    large);
+            } catch (const std::bad_alloc&) {
+                threw = true;
+            }
+            CHECK(ran == 1);
+        });
+        CHECK(ran == 1);
+        CHECK(told);
+        CHECK(threw);
+        check_end(pool);
+    });
+}
+
+TEST_CASE("A3: a finalizer whose copy throws runs at once from the caller's argument, then the exception propagates") {
+    struct throws_on_copy {
+        throws_on_copy() = default;
+        throws_on_copy(const throws_on_copy&) { throw std::runtime_error("copy"); }
+    };
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        int ran = 0;
+        pool.run([&](lastly::task_context& t) {
+            const throws_on_copy argument;
+            CHECK_THROWS_WITH(t.defer(
+                                  [&](const lastly::outcome& o, const throws_on_copy&) {
+                                      ran += o.cause() == lastly::errc::construction_failed ? 1 : 100;
+                                  },
+                                  argument),
+                              "copy");
+        });
+        CHECK(ran == 1);
+        check_end(pool);
+    });
+}
+
+TEST_CASE("A3: defer from another thread is an error and registers nothing") {
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        int ran = 0;
+        pool.run([&](lastly::task_context& t) {
+            std::thread([&] { CHECK_THROWS_AS(t.defer([&] { ++ran; }), std::logic_error); }).join();
+        });
+        CHECK(ran == 0);
+        check_end(pool);
+    });
+}
+
+TEST_CASE("E4: an exception from a finalizer reaches the sink, fails the task, and the rest of the chain runs") {
+    with_workers([](unsigned workers) {
+        sink_log log;
+        lastly::pool pool(options(workers, &log));
+        int ran = 0;
+        auto handle = pool.submit([&](lastly::task_context& t) { t.defer([&] { ++ran; throw std::runtime_error("deferred"); }); },
+                                  lastly::named("chain"), lastly::finally([&] { ++ran; }),
+                                  lastly::finally([&] { ++ran; throw lastly::task_cancelled(lastly::errc::cancelled); }));
+        CHECK_THROWS_WITH(handle.get(), "deferred");
+        CHECK(ran == 3);
+        REQUIRE(log.count(lastly::report_kind::finalizer_failed) == 2);
+        CHECK(log.entries()[0].name == "chain");
+        CHECK(log.entries()[0].what == "deferred");
+        auto failed = pool.submit([] { throw std::runtime_error("first"); }, lastly::finally([] { throw std::runtime_error("second"); }));
+        CHECK_THROWS_WITH(failed.get(), "first");
+        CHECK(pool.ledger().finalizers_thrown == 3);
+        check_end(pool);
+    });
+}
+
+TEST_CASE("G4: no finalizer runs beside the body or beside another") {
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        std::atomic<int> overlaps{0};
+        for (int i = 0; i < 100; ++i) {
+            auto inside = std::make_shared<std::atomic<int>>(0);
+            const auto alone = [inside, &overlaps] {
+                if (inside->fetch_add(1) != 0) overlaps.fetch_add(1);
+                std::this_thread::yield();
+                inside->fetch_sub(1);
+            };
+            pool.detach(
+                [=](lastly::task_context& t) {
+                    inside->fetch_add(1);
+                    t.defer(alone);
+                    t.defer(alone);
+                    inside->fetch_sub(1);
+                },
+                lastly::finally(alone), lastly::finally(alone));
+        }
+        pool.wait_idle();
+        CHECK(overlaps == 0);
+        check_end(pool);
+    });
+}
+
+TEST_CASE("chain: a defer in a loop is reported once a creation site") {
+    with_workers([](unsigned workers) {
+        sink_log log;
+        auto o = options(workers, &log);
+        o.chain_warning = 16;
+        lastly::pool pool(o);
+        for (int i = 0; i < 3; ++i) {
+            pool.run([](lastly::task_context& t) {
+                for (int k = 0; k < 40; ++k) t.defer([] {});
+            });
+        }
+        CHECK(log.count(lastly::report_kind::chain_long) == 1);
+        check_end(pool);
+    });
+}
