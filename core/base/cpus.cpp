@@ -65,14 +65,9 @@ unsigned quota_of_cpu_max(const std::string& text) noexcept {
     return static_cast<unsigned>(std::clamp<long long>((quota + period - 1) / period, 1, 1 << 20));
 }
 
-unsigned usable_cpus() noexcept {
-    const unsigned cpus = affinity();
-    try {
-        const unsigned quota = tighter(quota_v2(), quota_v1());
-        return quota == 0 ? cpus : std::min(cpus, quota);
-    } catch (...) {   // no memory for a path: the mask is still right
-        return cpus;
-    }
+unsigned usable_cpus() {
+    const unsigned quota = tighter(quota_v2(), quota_v1());
+    return quota == 0 ? affinity() : std::min(affinity(), quota);
 }
 
 }   // namespace lastly::detail

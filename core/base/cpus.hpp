@@ -6,8 +6,8 @@
 
 namespace lastly::detail {
 
-// At least 1.
-unsigned usable_cpus() noexcept;
+// At least 1. Throws std::bad_alloc.
+unsigned usable_cpus();
 
 // CPUs that a quota allows, rounded up; 0: none stated. `v2` is a cpu.max file ("max 100000" or "150000 100000").
 unsigned quota_of_cpu_max(const std::string& text) noexcept;

@@ -52,13 +52,8 @@ account* find_or_make(pool_core& pool) noexcept {
     set_account_exit(&leave_all);
     if (!arm_thread_exit()) return nullptr;
     account* a = take_vacant(pool);
-    if (a == nullptr) {
-        try {
-            a = &add_account(pool, false);
-        } catch (const std::bad_alloc&) {
-            return nullptr;
-        }
-    }
+    if (a == nullptr) a = add_account(pool, false);
+    if (a == nullptr) return nullptr;
     a->next_of_thread = this_thread.all_books;
     this_thread.all_books = a;
     return a;
@@ -77,8 +72,9 @@ account* account_for(pool_core& pool) noexcept {
     return a;
 }
 
-account& add_account(pool_core& pool, bool worker) {
-    auto* const a = new account;
+account* add_account(pool_core& pool, bool worker) noexcept {
+    auto* const a = new (std::nothrow) account;
+    if (a == nullptr) return nullptr;
     a->worker = worker;
     a->pool_serial = pool.anchor->serial();
     if (!worker) a->door = pool.entrance.make_producer();
@@ -86,7 +82,7 @@ account& add_account(pool_core& pool, bool worker) {
     do {
         a->next = head;
     } while (!pool.accounts.compare_exchange_weak(head, a, seq_cst, relaxed));   // order: [B1] publishes the account; [A1] before its first attempt
-    return *a;
+    return a;
 }
 
 void leave_accounts(pool_core& pool) noexcept {

@@ -40,8 +40,8 @@ struct alignas(64) account {
 
 // This thread's account with the pool; null: no memory.
 account* account_for(pool_core& pool) noexcept;
-// A new account in the pool's list. Throws std::bad_alloc.
-account& add_account(pool_core& pool, bool worker);
+// A new account in the pool's list; null: no memory.
+account* add_account(pool_core& pool, bool worker) noexcept;
 // The pool ends: its accounts go, or are left to their threads.
 void leave_accounts(pool_core& pool) noexcept;
 

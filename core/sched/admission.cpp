@@ -71,7 +71,7 @@ void give_room_back(pool_core& pool) noexcept {
 void enqueue(pool_core& pool, account& books, frame& f) noexcept {
     if (!is_own_worker(pool)) {
         pool.entrance.push(books.door.get(), f);
-    } else if (LASTLY_FAULT("deque-full") || !this_thread.self->tasks.push({&f, 0})) {
+    } else if (!this_thread.self->tasks.push({&f, 0})) {
         books.spilled.announce();
         pool.entrance.spill(f);
     }

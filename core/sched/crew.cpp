@@ -9,6 +9,7 @@
 #include "lastly/detail/thread_block.hpp"
 
 #include <cstdio>
+#include <new>
 #include <stdexcept>
 
 namespace lastly::detail {
@@ -26,7 +27,9 @@ void collect_running(void* pool, std::vector<frame*>& frames) {
 
 void make_workers(pool_core& pool) {
     for (unsigned i = 0; i < pool.options.workers; ++i) {
-        pool.workers.push_back(std::make_unique<worker>(pool, i, add_account(pool, true)));
+        account* const books = add_account(pool, true);
+        if (books == nullptr) throw std::bad_alloc();
+        pool.workers.push_back(std::make_unique<worker>(pool, i, *books));
         pool.workers.back()->intake = pool.entrance.make_consumer();
     }
 }

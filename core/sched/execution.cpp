@@ -42,12 +42,16 @@ void run_frame(pool_core& pool, account& books, frame& f) noexcept {
     r.start = !find_stop(f, abrupt, r.cause) || LASTLY_FAULT("C2");
     frame* const interrupted = books.now.load(relaxed);   // order: this thread's own
     books.now.store(&f, release);                         // order: [K2] the watchdog sees a frame that was handed out
-    if (LASTLY_FAULT("O4") && f.type().has_handle_part) f.state.fetch_or(done, acq_rel);   // order: [T4] a fault: too early
+    if (LASTLY_FAULT("O4") && f.type().has_handle_part) f.state.fetch_or(done, acq_rel);   // order: [T4] a planted fault: too early
     execute(f, r);
-    books.now.store(interrupted, release);                // order: [K2] as above
+    books.now.store(interrupted, release);                // order: [K2] the task that this one interrupted is shown again
+    if (LASTLY_FAULT("O4-count")) {
+        publish(f);
+        for (int i = 0; i < 1000; ++i) yield_thread();
+    }
     count_finalizers(books, r);
     count_outcome(books, r.ended);
-    publish(f);
+    if (!LASTLY_FAULT("O4-count")) publish(f);
     if (pool.options.capacity != 0) {
         pool.unfinished.fetch_sub(1, seq_cst);   // order: [C1] before the look at the blocked callers
         pool.room.notify_all();

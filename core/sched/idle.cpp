@@ -22,14 +22,14 @@ bool idle_workers::leave_seat(unsigned worker) noexcept {
 
 void idle_workers::cancel(unsigned worker) noexcept {
     // A waker that was faster has counted this worker among the searchers already.
-    if (leave_seat(worker)) word_.fetch_add(one_searcher - 1, seq_cst);   // order: [I1] as prepare
-    else word_.fetch_sub(1, seq_cst);                                     // order: [I1] as prepare
+    if (leave_seat(worker)) word_.fetch_add(one_searcher - 1, seq_cst);   // order: [I1] the next look at the queues comes after
+    else word_.fetch_sub(1, seq_cst);                                     // order: [I1] the next look at the queues comes after
 }
 
 void idle_workers::commit(unsigned worker) noexcept {
     futex_word& taken = seats_[worker].taken;
     while (taken.load(acquire) != 0) futex_wait(taken, 1);   // order: [I4] sees what the waker published
-    word_.fetch_sub(1, seq_cst);                             // order: [I1] as prepare
+    word_.fetch_sub(1, seq_cst);                             // order: [I1] the next look at the queues comes after
 }
 
 bool idle_workers::free_a_seat() noexcept {
@@ -58,7 +58,7 @@ void idle_workers::wake_one() noexcept {
         if (sleepers(now) == 0 || searchers(now) != 0) return;
         if (!word_.compare_exchange_weak(now, now + one_searcher, seq_cst, seq_cst)) continue;   // order: [I1] whoever prepares later sees the work
         if (free_a_seat()) return;
-        now = word_.fetch_sub(one_searcher, seq_cst) - one_searcher;   // order: [I1] as stop_search
+        now = word_.fetch_sub(one_searcher, seq_cst) - one_searcher;   // order: [I1] the look at the seats comes after
         if (!any_seat_taken()) return;   // those that are counted are awake and will look again
     }
 }

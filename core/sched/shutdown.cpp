@@ -101,7 +101,7 @@ shutdown_report shut_down_until(pool_core& pool, bool abrupt, time_point deadlin
     close_gate(pool, abrupt ? gate_closed | gate_abrupt : gate_closed);
     if (is_called_from_inside(pool)) return report_of(pool);
     if (abrupt && pool.ending.load(acquire) == 0) help(pool, deadline);   // order: [E1] sees the final books
-    if (pool.ending.load(acquire) == 2 || wait_for_quiescence(pool, deadline)) end_once(pool, deadline);   // order: [E1] sees the final books
+    if (pool.ending.load(acquire) == 2 || wait_for_quiescence(pool, deadline) || LASTLY_FAULT("G3")) end_once(pool, deadline);   // order: [E1] sees the final books
     return report_of(pool);
 }
 

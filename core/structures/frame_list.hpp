@@ -3,6 +3,7 @@
 // gives it a new one, so such a task's age starts anew. 3. The order in which frames came is kept.
 #pragma once
 
+#include "lastly/detail/fault.hpp"
 #include "lastly/detail/frame.hpp"
 
 namespace lastly::detail {
@@ -25,6 +26,7 @@ public:
         if (f == nullptr) return taken;
         std::uint64_t none = 0;
         if (oldest_.compare_exchange_strong(none, reinterpret_cast<std::uint64_t>(f), release, relaxed)) return taken;   // order: [O2] hands the rest on
+        if (LASTLY_FAULT("spill-lost")) return taken;
         while (f != nullptr) {   // another taker left its rest there: these line up again
             frame* const next = next_of(*f);
             push(*f);

@@ -73,8 +73,7 @@ std::unique_ptr<injector::consumer> injector::make_consumer() noexcept {
 }
 
 void injector::push(producer* from, frame& f) noexcept {
-    const bool refuse = LASTLY_FAULT("queue-full");
-    if (refuse || from == nullptr || !queue_->tasks.enqueue(from->token, carried(&f))) spilled_.push(f);
+    if (from == nullptr || !queue_->tasks.enqueue(from->token, carried(&f))) spilled_.push(f);
 }
 
 std::size_t injector::take(consumer* by, frame** frames, std::size_t count) noexcept {

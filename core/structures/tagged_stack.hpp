@@ -22,14 +22,14 @@ public:
         std::uint64_t head = head_.load(relaxed);   // order: a first guess
         do {
             Links::link(number).store(head & number_mask, relaxed);   // order: published by the exchange below
-        } while (!head_.compare_exchange_weak(head, next_tag(head) | number, release, relaxed));   // order: [T1] publishes what is linked
+        } while (!head_.compare_exchange_weak(head, next_tag(head) | number, release, relaxed));   // order: [N1] publishes what is linked
     }
     // 0: empty.
     std::uint64_t pop() noexcept {
-        std::uint64_t head = head_.load(acquire);   // order: [T1] sees what was linked
+        std::uint64_t head = head_.load(acquire);   // order: [N1] sees what was linked
         while ((head & number_mask) != 0) {
             const std::uint64_t next = Links::link(head & number_mask).load(relaxed);   // order: stale only if the exchange below fails
-            if (head_.compare_exchange_weak(head, next_tag(head) | next, acq_rel, acquire)) return head & number_mask;   // order: [T1] hands on what others published
+            if (head_.compare_exchange_weak(head, next_tag(head) | next, acq_rel, acquire)) return head & number_mask;   // order: [N1] hands on what others published
         }
         return 0;
     }

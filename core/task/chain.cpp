@@ -49,8 +49,10 @@ void unreserve_node(run_record&, void* place, std::size_t block_bytes) noexcept 
 }
 
 void link_node(run_record& r, chain_node& n) noexcept {
-    n.next = r.deferred;
-    r.deferred = &n;
+    chain_node** place = &r.deferred;
+    while (LASTLY_FAULT("O2-lifo") && *place != nullptr) place = &(*place)->next;
+    n.next = *place;
+    *place = &n;
     if (!LASTLY_FAULT("L3-attached")) ++r.attached;
     ++r.deferred_pending;
     show_pending(r);
@@ -76,11 +78,6 @@ run_record& run_to_defer_to(run_record* wanted) {
 
 void run_deferred(run_record& r) {
     while (chain_node* const n = r.deferred) {
-        if (LASTLY_FAULT("O2-lifo") && n->next != nullptr) {   // the oldest first
-            chain_node* last = n;
-            while (last->next->next != nullptr) last = last->next;
-            std::swap(last->next->call, n->call);
-        }
         r.deferred = n->next;
         --r.deferred_pending;
         show_pending(r);

@@ -32,7 +32,7 @@ void drop_done(frame& f) noexcept {
     if (is_worth_reporting(o)) {
         pool_anchor& a = *f.owner.load(relaxed);   // order: seen with done
         if (a.enter()) {
-            if ((f.state.fetch_or(read, acq_rel) & read) == 0) report_unread(a, f, o);   // order: [T5] one reporter
+            if ((f.state.fetch_or(read, acq_rel) & read) == 0) report_unread(a, f, o);   // order: [T5] one reporter only wins this
             a.leave();
         }
     }
@@ -63,7 +63,7 @@ void report_if_held(frame& f, void* argument) {
     std::uint32_t now = f.state.load(acquire);   // order: [T4] sees the published outcome
     do {
         if ((now & (handle | done | read | pinned)) != (handle | done)) return;
-    } while (!f.state.compare_exchange_weak(now, now | pinned | read, acq_rel, acquire));   // order: [T5] one reporter
+    } while (!f.state.compare_exchange_weak(now, now | pinned | read, acq_rel, acquire));   // order: [T5] one reporter only wins this
     const bool mine = f.progress.load(acquire) == before;   // order: [F1] the frame is pinned: it is this task or a newer one
     if (mine) {
         const outcome& o = *f.type().outcome_in(f);
@@ -117,7 +117,7 @@ void publish(frame& f) noexcept {
 void report_held(pool_anchor& a) { walk_frames(&report_if_held, &a); }
 
 bool is_done(const frame& f) noexcept {
-    if (LASTLY_FAULT("S6") && (f.owner.load(relaxed)->gate().load(relaxed) & gate_gone) != 0) return false;   // order: a fault
+    if (LASTLY_FAULT("S6") && (f.owner.load(relaxed)->gate().load(relaxed) & gate_gone) != 0) return false;   // order: a planted fault, no matter
     return (f.state.load(acquire) & done) != 0;   // order: [T4] sees the outcome and all that the task did
 }
 
@@ -160,7 +160,7 @@ bool request_stop(frame& f, std::error_code cause) noexcept {
     return set_stop(f, cause);
 }
 
-void mark_read(frame& f) noexcept { f.state.fetch_or(read, acq_rel); }   // order: [T5] one reporter
+void mark_read(frame& f) noexcept { f.state.fetch_or(read, acq_rel); }   // order: [T5] one reporter only wins this
 
 void drop_handle(frame& f) noexcept {
     std::uint32_t now = f.state.load(acquire);   // order: [T4] sees the outcome if it is done

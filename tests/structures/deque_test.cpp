@@ -201,8 +201,8 @@ TEST_CASE("deque: any sequence of its operations does what the model does") {
 }
 
 TEST_CASE("deque: each item goes to one taker while it grows from two under three thieves") {
-    constexpr std::size_t items = 3'000;
-    constexpr unsigned rounds = 20;
+    constexpr std::size_t items = 4'000;
+    constexpr unsigned rounds = 60;
     steal_stress stress(items);
     for (unsigned round = 0; round < rounds; ++round) {
         stress.round(2, [&](detail::deque& d) {
@@ -231,7 +231,7 @@ TEST_CASE("deque: each item goes to one taker while it grows from two under thre
 }
 
 TEST_CASE("deque: the last item goes to its owner or to one thief") {
-    constexpr std::size_t items = 60'000;
+    constexpr std::size_t items = 250'000;
     for (const std::size_t capacity : {2u, 4u}) {
         CAPTURE(capacity);
         steal_stress stress(items);
@@ -264,7 +264,7 @@ TEST_CASE("deque: its size is never zero while an item rests in it") {
     });
     detail::deque_item got;
     std::uint64_t lost = 0;
-    for (int n = 1; n < 50'000 || looks.load() < 100; ++n) {
+    for (int n = 1; n < 200'000 || looks.load() < 100; ++n) {
         lost += d.push(steal_stress::item(static_cast<std::size_t>(n))) ? 0u : 1u;
         lost += d.pop(got) ? 0u : 1u;
     }

@@ -143,11 +143,11 @@ TEST_CASE("frame_store: after a flush another thread uses what this one had cach
 
 TEST_CASE("frame_store: a block is in one hand at a time while threads exchange them") {
     block_exchange frames(block_kind::frame, {64, 128, 640});
-    frames.run(4, 8'000);
+    frames.run(4, 30'000);
     CHECK(frames.collisions() == 0);
     CHECK(frames.refused() == 0);
     block_exchange nodes(block_kind::node, {64, 4096, 8192, 20 << 10});
-    nodes.run(4, 3'000);
+    nodes.run(4, 6'000);
     CHECK(nodes.collisions() == 0);
     CHECK(nodes.refused() == 0);
 }

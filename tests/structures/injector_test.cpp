@@ -161,8 +161,8 @@ std::size_t wrong_after_exchange(std::size_t producers, std::size_t takers, std:
 
 TEST_CASE("injector: each frame of several producers is taken exactly once") {
     CHECK(wrong_after_exchange(1, 1, 30'000, 0) == 0);
-    CHECK(wrong_after_exchange(3, 1, 10'000, 0) == 0);
-    CHECK(wrong_after_exchange(3, 3, 10'000, 0) == 0);
+    CHECK(wrong_after_exchange(3, 1, 30'000, 0) == 0);
+    CHECK(wrong_after_exchange(3, 3, 30'000, 0) == 0);
 }
 
 TEST_CASE("injector: each frame is taken exactly once also when some overflow") {

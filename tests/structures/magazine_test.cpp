@@ -138,7 +138,7 @@ TEST_CASE("magazine: one given back as empty holds nothing") {
 }
 
 TEST_CASE("magazine: each is in one hand at a time") {
-    constexpr unsigned threads = 4, rounds = 10'000, magazines = 6;
+    constexpr unsigned threads = 4, rounds = 20'000, magazines = 6;
     const emptied_depot depot;
     for (unsigned i = 0; i < magazines; ++i) {
         detail::magazine* const m = detail::take_empty_magazine();

@@ -113,7 +113,7 @@ TEST_CASE("tagged_stack: a number is in one hand at a time") {
         CAPTURE(tag);
         for (const std::uint64_t numbers : {3u, 8u, 40u}) {   // few: the same head comes back again and again
             CAPTURE(numbers);
-            const exchange_result r = exchange(tag, numbers, 4, 15'000);
+            const exchange_result r = exchange(tag, numbers, 4, 40'000);
             CHECK(r.collisions == 0);
             CHECK(r.left == numbers);
             CHECK(r.takes > 0);

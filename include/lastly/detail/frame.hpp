@@ -66,7 +66,7 @@ struct frame {
     std::byte* at(std::size_t offset) noexcept { return reinterpret_cast<std::byte*>(this) + offset; }
     // The holder's own view: nobody else writes these while it holds the frame.
     const frame_ops& type() const noexcept { return *ops.load(relaxed); }   // order: the holder got the frame through a synchronising hand-over
-    creation_site site() const noexcept { return {file.load(relaxed), line.load(relaxed)}; }   // order: as type()
+    creation_site site() const noexcept { return {file.load(relaxed), line.load(relaxed)}; }   // order: the holder got the frame through a synchronising hand-over
     std::uint64_t generation() const noexcept { return progress.load(relaxed) >> 32; }   // order: only the holder writes it
     void show(phase p, std::uint64_t deferred, std::uint64_t attached) noexcept {
         progress.store(make_progress(generation(), deferred, attached, p), release);   // order: [F1] a walker that sees the phase sees the fields stored before it
