@@ -8,6 +8,7 @@ namespace {
 
 class lastly_category final : public std::error_category {
 public:
+    constexpr lastly_category() noexcept = default;
     const char* name() const noexcept override { return "lastly"; }
     std::string message(int value) const override {
         switch (static_cast<errc>(value)) {
@@ -27,12 +28,17 @@ public:
     }
 };
 
+// There from the start and never destroyed: an error code may be read at any time.
+union immortal_category {
+    lastly_category value;
+    constexpr immortal_category() noexcept : value() {}
+    ~immortal_category() {}
+};
+constinit const immortal_category instance;
+
 }   // namespace
 
-const std::error_category& category() noexcept {
-    static const lastly_category instance;
-    return instance;
-}
+const std::error_category& category() noexcept { return instance.value; }
 
 task_cancelled::~task_cancelled() = default;
 task_rejected::~task_rejected() = default;

@@ -4,9 +4,10 @@
 
 namespace lastly {
 
-const std::exception_ptr& outcome::no_error() noexcept {
-    static const std::exception_ptr none;
-    return none;
-}
+namespace {
+const std::exception_ptr none;   // null before its construction and after its destruction, too
+}   // namespace
+
+const std::exception_ptr& outcome::no_error() noexcept { return none; }
 
 }   // namespace lastly

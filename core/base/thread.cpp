@@ -30,8 +30,7 @@ void* enter(void* raw) {
     return nullptr;
 }
 
-pthread_key_t exit_key;
-bool exit_key_made = false;
+atomic<std::uint64_t> exit_key{0};   // the key + 1; 0: not made yet
 
 void call_at_exit(void* callback) {
     void (*function)() = nullptr;
@@ -40,8 +39,18 @@ void call_at_exit(void* callback) {
     function();
 }
 
-pthread_once_t exit_key_once = PTHREAD_ONCE_INIT;
-void make_exit_key() { exit_key_made = ::pthread_key_create(&exit_key, &call_at_exit) == 0; }
+// The process's one key; false: there are no more.
+bool find_exit_key(pthread_key_t& key) noexcept {
+    std::uint64_t made = exit_key.load(acquire);   // order: [H1] sees a key that was made
+    if (made == 0) {
+        pthread_key_t fresh;
+        if (::pthread_key_create(&fresh, &call_at_exit) != 0) return false;
+        if (exit_key.compare_exchange_strong(made, std::uint64_t{fresh} + 1, acq_rel, acquire)) made = std::uint64_t{fresh} + 1;   // order: [H1] publishes the key
+        else ::pthread_key_delete(fresh);   // another thread was faster
+    }
+    key = static_cast<pthread_key_t>(made - 1);
+    return true;
+}
 
 bool start_must_fail() noexcept {
     unsigned left = starts_until_failure.load(relaxed);   // order: a test's setting, made before the threads it is for
@@ -106,10 +115,11 @@ void pause_cpu() noexcept {
 }
 
 bool on_thread_exit(void (*callback)()) noexcept {
-    if (::pthread_once(&exit_key_once, &make_exit_key) != 0 || !exit_key_made) return false;
+    pthread_key_t key;
+    if (!find_exit_key(key)) return false;
     void* value = nullptr;
     __builtin_memcpy(&value, &callback, sizeof value);
-    return ::pthread_setspecific(exit_key, value) == 0;
+    return ::pthread_setspecific(key, value) == 0;
 }
 
 }   // namespace lastly::detail

@@ -66,9 +66,9 @@ std::uint64_t site_counts::count(report_kind kind, creation_site site) noexcept 
 
 void error_sink::report(const error_report& r) noexcept {
     if (LASTLY_FAULT("E5")) return;
-    if (user_) {
+    if (user_ != nullptr && *user_) {
         try {
-            user_(r);
+            (*user_)(r);
             return;
         } catch (...) {
             std::fputs("lastly: the error sink threw; its report follows\n", stderr);
@@ -84,7 +84,7 @@ void error_sink::print(const error_report& r) noexcept {
         with_words(r, [&](const char* words) {
             if (!cause.empty()) words = cause.c_str();
             std::fprintf(stderr, "lastly: %s: task%s%s (%s:%u) in pool %s: %s\n", to_string(r.kind), *r.name != '\0' ? " " : "",
-                         r.name, r.site.file, r.site.line, pool_.c_str(), words);
+                         r.name, r.site.file, r.site.line, pool_, words);
         });
     } catch (...) {   // a what() that throws
         std::fprintf(stderr, "lastly: %s: task (%s:%u): its exception cannot be described\n", to_string(r.kind), r.site.file, r.site.line);
@@ -95,14 +95,15 @@ void error_sink::tell_suppressed() noexcept {
     printed_.each([&](report_kind kind, creation_site site, std::uint64_t count) {
         if (count <= lines_a_site) return;
         std::fprintf(stderr, "lastly: %s: %llu more at %s:%u in pool %s\n", to_string(kind),
-                     static_cast<unsigned long long>(count - lines_a_site), site.file, site.line, pool_.c_str());
+                     static_cast<unsigned long long>(count - lines_a_site), site.file, site.line, pool_);
     });
 }
 
-error_sink& process_sink() noexcept {
-    static auto* const sink = new error_sink({}, "(none)");   // never destroyed: a task may be discarded at any time
-    return *sink;
-}
+namespace {
+constinit error_sink sink_of_process(nullptr, "(none)");
+}   // namespace
+
+error_sink& process_sink() noexcept { return sink_of_process; }
 
 bool is_bulk_cause(std::error_code cause) noexcept {
     if (LASTLY_FAULT("E5-bulk")) return false;

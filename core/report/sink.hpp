@@ -8,7 +8,6 @@
 
 #include <array>
 #include <functional>
-#include <string>
 
 namespace lastly::detail {
 
@@ -43,7 +42,8 @@ class error_sink {
 public:
     static constexpr std::uint64_t lines_a_site = 10;
 
-    error_sink(std::function<void(const error_report&)> user, std::string pool) : user_(std::move(user)), pool_(std::move(pool)) {}
+    // Both live as long as the sink; an empty function: stderr.
+    constexpr error_sink(const std::function<void(const error_report&)>* user, const char* pool) noexcept : user_(user), pool_(pool) {}
 
     void report(const error_report& r) noexcept;
     // True the first time that this kind is noted at this site.
@@ -54,8 +54,8 @@ public:
 private:
     void print(const error_report& r) noexcept;
 
-    std::function<void(const error_report&)> user_;
-    std::string pool_;
+    const std::function<void(const error_report&)>* user_;
+    const char* pool_;
     site_counts printed_;
     site_counts once_;
 };

@@ -50,7 +50,7 @@ void start_workers(pool_core& pool) {
 }   // namespace
 
 pool_core::pool_core(pool_options o)
-    : options(std::move(o)), sink(options.error_sink, options.name), anchor(take_anchor()), idle(options.workers) {
+    : options(std::move(o)), sink(&options.error_sink, options.name.c_str()), anchor(take_anchor()), idle(options.workers) {
     anchor->core = this;
     anchor->sink = &sink;
     anchor->chain_warning = options.chain_warning;

@@ -9,7 +9,6 @@
 #include <type_traits>
 
 using namespace lastly::detail;
-using access = lastly::detail::outcome_access;
 using lastly::outcome;
 using lastly::result;
 
@@ -45,10 +44,10 @@ static_assert(sizeof(plain<void (*)()>) == sizeof(void (*)()));   // the sort co
 
 TEST_CASE("finalizer: the result comes before the outcome, and that before nothing") {
     std::string told;
-    access::on_stack<int> of_int;
-    access::on_stack<std::string> of_text;
-    access::succeed(of_int.value, 1);
-    access::succeed(of_text.value, "x");
+    outcome_access::on_stack<int> of_int;
+    outcome_access::on_stack<std::string> of_text;
+    outcome_access::succeed(of_int.value, 1);
+    outcome_access::succeed(of_text.value, "x");
     plain<any_call>{{&told}}(of_int.value);
     CHECK(told == "result ");
     told.clear();
@@ -61,14 +60,14 @@ TEST_CASE("finalizer: the result comes before the outcome, and that before nothi
 
 TEST_CASE("finalizer: a base's signature serves every result") {
     std::string told;
-    access::on_stack<std::string> text;
-    access::succeed(text.value, "x");
+    outcome_access::on_stack<std::string> text;
+    outcome_access::succeed(text.value, "x");
     plain<any_call>{{&told}}(text.value);   // no result<std::string>&: the outcome
     CHECK(told == "outcome ");
 }
 
 TEST_CASE("finalizer: each sort applies to its own outcomes") {
-    access::on_stack<int> o;
+    outcome_access::on_stack<int> o;
     const auto applied = [&] {
         std::string told;
         const auto note = [&](char c) { return [&told, c] { told += c; }; };
@@ -78,19 +77,19 @@ TEST_CASE("finalizer: each sort applies to its own outcomes") {
         finalizer<decltype(note('c')), when::on_cancelled>{note('c')}(o.value);
         return told;
     };
-    access::succeed(o.value, 1);
+    outcome_access::succeed(o.value, 1);
     CHECK(applied() == "as");
     o.value.set_error(std::make_exception_ptr(std::runtime_error("x")));
     CHECK(applied() == "af");
-    access::cancel(o.value, lastly::errc::cancelled);
+    outcome_access::cancel(o.value, lastly::errc::cancelled);
     CHECK(applied() == "ac");
-    access::reject(o.value, lastly::errc::pool_full);
+    outcome_access::reject(o.value, lastly::errc::pool_full);
     CHECK(applied() == "ac");
 }
 
 TEST_CASE("finalizer: its own state may change from call to call") {
-    access::on_stack<void> o;
-    access::succeed(o.value);
+    outcome_access::on_stack<void> o;
+    outcome_access::succeed(o.value);
     int last = 0;
     auto counting = [n = std::make_unique<int>(0), &last]() mutable { last = ++*n; };
     plain<decltype(counting)> f{std::move(counting)};

@@ -24,7 +24,7 @@ TEST_CASE("progress: generation, pending finalizers and phase do not disturb eac
             for (const std::uint64_t attached : {std::uint64_t{0}, std::uint64_t{12}, std::uint64_t{255}}) {
                 for (const phase p : {phase::free, phase::building, phase::queued, phase::running, phase::finalizing, phase::held}) {
                     const std::uint64_t word = make_progress(generation, deferred, attached, p);
-                    CHECK(word >> 32 == generation);
+                    CHECK((word >> 32) == generation);
                     CHECK(pending_of(word) == deferred + attached);
                     CHECK(phase_of(word) == p);
                 }
@@ -37,7 +37,7 @@ TEST_CASE("progress: more deferred finalizers than it can count are shown as 65,
     for (const std::uint64_t deferred : {std::uint64_t{0xffff}, std::uint64_t{0x10000}, std::uint64_t{5'000'000'000}}) {
         const std::uint64_t word = make_progress(7, deferred, 0, phase::running);
         CHECK(pending_of(word) == 0xffff);
-        CHECK(word >> 32 == 7);
+        CHECK((word >> 32) == 7);
         CHECK(phase_of(word) == phase::running);
     }
 }
