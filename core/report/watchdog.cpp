@@ -62,17 +62,20 @@ void watchdog::look_at(frame& f, std::chrono::steady_clock::time_point now) {
     seen_.push_back(s);
 }
 
-void tell_what_is_waited_for(const std::string& pool, std::chrono::nanoseconds waited, std::uint64_t unfinished,
-                             const std::vector<live_task>& running) noexcept {
-    const double seconds = std::chrono::duration<double>(waited).count();
-    std::fprintf(stderr, "lastly: the destructor of pool %s has been waiting for %.1f s: %llu tasks are unfinished, %zu of them running\n",
-                 pool.c_str(), seconds, static_cast<unsigned long long>(unfinished), running.size());
-    std::size_t shown = 0;
-    for (const live_task& t : running) {
-        if (++shown > 8) break;
-        std::fprintf(stderr, "lastly:   %s (%s:%u) %s for %.1f s, %u finalizers pending\n", *t.name != '\0' ? t.name : "a task",
-                     t.site.file, t.site.line, t.state == task_state::running ? "running" : "finalizing",
-                     std::chrono::duration<double>(t.age).count(), t.finalizers_pending);
+void tell_what_is_waited_for(const char* pool, std::chrono::nanoseconds waited, std::uint64_t unfinished,
+                             std::vector<live_task> (*running)(void*), void* argument) noexcept {
+    std::fprintf(stderr, "lastly: the destructor of pool %s has been waiting for %.1f s; tasks unfinished: %llu\n", pool,
+                 std::chrono::duration<double>(waited).count(), static_cast<unsigned long long>(unfinished));
+    try {
+        std::size_t shown = 0;
+        for (const live_task& t : running(argument)) {
+            if (++shown > 8) break;
+            std::fprintf(stderr, "lastly:   %s (%s:%u) %s for %.1f s, %u finalizers pending\n", *t.name != '\0' ? t.name : "a task",
+                         t.site.file, t.site.line, t.state == task_state::running ? "running" : "finalizing",
+                         std::chrono::duration<double>(t.age).count(), t.finalizers_pending);
+        }
+    } catch (const std::bad_alloc&) {
+        std::fputs("lastly:   (no memory to list them)\n", stderr);
     }
 }
 

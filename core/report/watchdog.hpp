@@ -44,7 +44,7 @@ private:
 };
 
 // One message on stderr: whose destructor waits, for how long, and for which tasks.
-void tell_what_is_waited_for(const std::string& pool, std::chrono::nanoseconds waited, std::uint64_t unfinished,
-                             const std::vector<live_task>& running) noexcept;
+void tell_what_is_waited_for(const char* pool, std::chrono::nanoseconds waited, std::uint64_t unfinished,
+                             std::vector<live_task> (*running)(void*), void* argument) noexcept;
 
 }   // namespace lastly::detail

@@ -19,11 +19,17 @@ inline constexpr std::uint32_t vacant = 0;
 inline constexpr std::uint32_t tenanted = 1;
 inline constexpr std::uint32_t orphaned = 2;
 
+// The ledger's columns that a refused submission touches.
+struct refusals {
+    counter attempts, rejected, attached, run, returned, thrown;
+};
+
 struct alignas(64) account {
-    // The ledger's columns.
-    counter attempts, accepted, rejected, succeeded, failed, cancelled;
-    counter attached, run, returned, thrown;
+    refusals main;         // the ledger's columns
+    counter accepted, succeeded, failed, cancelled;
     counter retired;       // accepted tasks that are over in every respect
+    refusals late;         // submissions that saw the gate closed before they were announced: no closer waits for them
+    counter arrived, departed;   // this thread's calls: the pool is not freed while they differ
     // The injector's sum over all accounts: attempts of threads that are no workers + spilled - withdrawn - taken.
     counter spilled;       // tasks that a worker's deque could not take
     counter withdrawn;     // attempts of a thread that is no worker which did not reach the injector
@@ -32,6 +38,7 @@ struct alignas(64) account {
     atomic<frame*> now{nullptr};          // the task that runs on this thread, for the watchdog
     atomic<std::uint32_t> tenure{tenanted};
     bool worker = false;
+    bool frees_pool = false;              // S4: the last thread inside is in a call of its own, and frees the pool after it
     std::uint64_t pool_serial = 0;
     std::unique_ptr<injector::producer> door;   // the pool's; null: no memory for one
     account* next = nullptr;              // the pool's list

@@ -27,8 +27,12 @@ bool is_rejecting(std::uint32_t gate, bool from_a_task) noexcept {
     return (gate & gate_abrupt) != 0 || ((gate & gate_closed) != 0 && !from_a_task);
 }
 
+// Inside the body or a finalizer of an accepted task, however deep: the pool cannot close meanwhile. A refused task's chain does not count.
 bool runs_own_task(const pool_core& pool) noexcept {
-    return this_thread.current != nullptr && this_thread.current->pool == pool.anchor;
+    for (const run_record* r = this_thread.current; r != nullptr; r = r->outer) {
+        if (r->pool == pool.anchor && !r->rejected) return true;
+    }
+    return false;
 }
 bool is_own_worker(const pool_core& pool) noexcept { return this_thread.home == pool.anchor; }
 
@@ -84,56 +88,98 @@ void run_here(pool_core& pool, account& books, frame& f) noexcept {
     pool.inside.fetch_add(1, relaxed);   // order: the task keeps the pool alive until leave_pool
     run_from_queue(pool, books, f);
     tell_watchers(pool);
-    leave_pool(pool);
+    leave_pool(pool, &books);
 }
 
-void announce(account& books, bool sheltered) noexcept {
+void depart(pool_core& pool, account& books) noexcept {
+    const bool frees = books.frees_pool && books.arrived.read() == books.departed.read() + 1;   // its outermost call
+    if (frees) books.frees_pool = false;
+    books.departed.add();
+    if (frees) free_pool(pool);
+}
+
+// A thread's call of a pool: the pool is not freed before it ends (S4).
+class call {
+public:
+    explicit call(pool_core& pool) noexcept : pool_(pool), books_(account_for(pool)) {
+        if (books_ != nullptr) books_->arrived.add();
+        else pool_.shared.arrived.fetch_add(1, acq_rel);   // order: [Q1] whoever frees the pool sees the arrival
+    }
+    ~call() {
+        if (books_ != nullptr) depart(pool_, *books_);
+        else pool_.shared.departed.fetch_add(1, acq_rel);  // order: [Q1] whoever frees the pool sees the last touch
+    }
+    call(const call&) = delete;
+    call& operator=(const call&) = delete;
+    account* books() const noexcept { return books_; }
+
+private:
+    pool_core& pool_;
+    account* books_;
+};
+
+// The set of columns for an attempt: late if the gate is seen closed before the announcement. Then nobody waits for it.
+refusals account::* columns_now(pool_core& pool, bool from_a_task) noexcept {
+    const bool late = is_rejecting(pool.anchor->gate().load(acquire), from_a_task);   // order: [G1] closed for good once seen
+    return late ? &account::late : &account::main;
+}
+
+void announce(account& books, refusals account::* columns, bool sheltered) noexcept {
     if (LASTLY_FAULT("L1-attempts")) return;
-    if (sheltered) books.attempts.add();   // the task that submits is unfinished itself: the pool cannot close meanwhile
-    else books.attempts.announce();
+    if (sheltered) (books.*columns).attempts.add();   // the task that submits is unfinished itself: the pool cannot close meanwhile
+    else (books.*columns).attempts.announce();
+}
+
+void withdraw(account& books, refusals account::* columns) noexcept {
+    if (columns == &account::main && !books.worker) books.withdrawn.add();
 }
 
 void accept(pool_core& pool, account& books, frame& f, bool with_handle) noexcept {
     if (!LASTLY_FAULT("L1-accepted")) books.accepted.add();
-    if (!LASTLY_FAULT("L3-attached")) books.attached.add(f.type().attached);
+    if (!LASTLY_FAULT("L3-attached")) books.main.attached.add(f.type().attached);
     f.owner.store(pool.anchor, release);                 // order: [F2] shows a walker the building phase
     f.stamp.store(coarse_now_ms(), release);             // order: [F2] shows a walker the building phase
     f.state.store(with_handle ? handle : 0u, relaxed);   // order: published with the frame
     f.show(phase::queued, 0, f.type().attached);
 }
 
-// Empty: accepted, and the frame is out of this thread's hand.
-std::error_code admit(pool_core& pool, frame& f, bool with_handle, patience p) noexcept {
-    account* const books = account_for(pool);
+struct verdict {
+    std::error_code refused;       // empty: accepted, and the frame is out of this thread's hand
+    refusals account::* columns;   // where a refusal is counted
+};
+
+verdict admit(pool_core& pool, account* books, frame& f, bool with_handle, patience p) noexcept {
     if (books == nullptr) {
-        pool.shared.attempts.fetch_add(1, seq_cst);   // order: [A1] the closer sees it
-        return std::make_error_code(std::errc::not_enough_memory);
+        pool.shared.attempts.fetch_add(1, seq_cst);   // order: [A1] the closer sees the attempt
+        return {std::make_error_code(std::errc::not_enough_memory), &account::main};
     }
     const bool from_a_task = runs_own_task(pool);
     const room_result room = find_room(pool, p);
-    announce(*books, from_a_task && books->worker);
+    const auto columns = columns_now(pool, from_a_task);
+    announce(*books, columns, from_a_task && books->worker);
     const std::uint32_t gate = pool.anchor->gate().load(seq_cst);   // order: [A1] after the announcement
     std::error_code refused;
-    if (room == room_result::closed || is_rejecting(gate, from_a_task)) refused = errc::pool_closed;
+    if (room == room_result::closed || columns == &account::late || is_rejecting(gate, from_a_task)) refused = errc::pool_closed;
     else if (room == room_result::full) refused = errc::pool_full;
     if (refused) {
         if (room == room_result::granted || room == room_result::run_here) give_room_back(pool);
-        if (!books->worker) books->withdrawn.add();
-        return refused;
+        withdraw(*books, columns);
+        return {refused, columns};
     }
     accept(pool, *books, f, with_handle);
     if (room == room_result::run_here) run_here(pool, *books, f);
     else enqueue(pool, *books, f);
-    return {};
+    return {{}, columns};
 }
 
-void count_refusal(pool_core& pool, const run_record& r) noexcept {
-    if (account* const books = account_for(pool)) {
-        books->attached.add(r.attached);
-        books->run.add(r.run);
-        books->returned.add(r.returned);
-        books->thrown.add(r.thrown);
-        if (!LASTLY_FAULT("L1-rejected")) books->rejected.add();
+void count_refusal(pool_core& pool, account* books, refusals account::* columns, const run_record& r) noexcept {
+    if (books != nullptr) {
+        refusals& set = books->*columns;
+        set.attached.add(r.attached);
+        set.run.add(r.run);
+        set.returned.add(r.returned);
+        set.thrown.add(r.thrown);
+        if (!LASTLY_FAULT("L1-rejected")) set.rejected.add();
     } else {
         // order (block): [Q1] whoever reads the sum sees what was counted
         pool.shared.attached.fetch_add(r.attached, acq_rel);
@@ -143,6 +189,23 @@ void count_refusal(pool_core& pool, const run_record& r) noexcept {
         pool.shared.rejected.fetch_add(1, acq_rel);
     }
     tell_watchers(pool);
+}
+
+// Runs the chain of a task that is not accepted, and frees its frame.
+void refuse(pool_core& pool, account* books, frame& f, const verdict& v) noexcept {
+    run_record r;
+    r.pool = pool.anchor;
+    r.start = LASTLY_FAULT("A1");
+    r.rejected = true;
+    r.cause = v.refused;
+    r.attached = f.type().attached;
+    frame* const interrupted = books != nullptr ? books->now.load(relaxed) : nullptr;   // order: this thread's own
+    if (books != nullptr) books->now.store(&f, release);                                 // order: [K2] the watchdog sees a frame that was handed out
+    execute(f, r);
+    if (books != nullptr) books->now.store(interrupted, release);                        // order: [K2] the task that this one interrupted is shown again
+    if (f.type().has_handle_part) f.type().destroy_result(f);
+    free_frame(f);
+    count_refusal(pool, books, v.columns, r);
 }
 
 }   // namespace
@@ -157,53 +220,51 @@ void begin_refusal(run_record& r, pool_core* pool) noexcept {
     this_thread.current = &r;
     if (pool == nullptr) return;
     r.pool = pool->anchor;
-    if (account* const books = account_for(*pool)) {
-        announce(*books, false);
-        if (!books->worker) books->withdrawn.add();
-    } else {
-        pool->shared.attempts.fetch_add(1, seq_cst);   // order: [A1] the closer sees it
+    account* const books = account_for(*pool);
+    if (books == nullptr) {
+        // order (block): [Q1] whoever frees the pool sees the arrival; [A1] the closer sees the attempt
+        pool->shared.arrived.fetch_add(1, seq_cst);
+        pool->shared.attempts.fetch_add(1, seq_cst);
+        return;
     }
+    books->arrived.add();
+    announce(*books, &account::main, false);
+    if (!books->worker) books->withdrawn.add();
 }
 
 void end_refusal(run_record& r) noexcept {
     this_thread.current = r.outer;
-    if (r.pool != nullptr) count_refusal(*r.pool->core, r);
-}
-
-void refuse_frame(pool_core& pool, frame& f, std::error_code cause) noexcept {
-    run_record r;
-    r.pool = pool.anchor;
-    r.start = LASTLY_FAULT("A1");
-    r.rejected = true;
-    r.cause = cause;
-    r.attached = f.type().attached;
-    execute(f, r);
-    if (f.type().has_handle_part) f.type().destroy_result(f);
-    free_frame(f);
-    count_refusal(pool, r);
+    if (r.pool == nullptr) return;
+    pool_core& pool = *r.pool->core;
+    account* const books = account_for(pool);
+    count_refusal(pool, books, &account::main, r);
+    if (books != nullptr) depart(pool, *books);
+    else pool.shared.departed.fetch_add(1, acq_rel);   // order: [Q1] whoever frees the pool sees the last touch
 }
 
 void submit_frame(pool_core& pool, frame& f, bool with_handle) {
-    const std::error_code refused = admit(pool, f, with_handle, patience::may_wait);
-    if (!refused) return;
-    refuse_frame(pool, f, refused);
-    throw_rejected(refused);
+    std::error_code refused;
+    {
+        const call here(pool);
+        const verdict v = admit(pool, here.books(), f, with_handle, patience::may_wait);
+        refused = v.refused;
+        if (refused) refuse(pool, here.books(), f, v);
+    }
+    if (refused) throw_rejected(refused);
 }
 
 std::error_code try_submit_frame(pool_core& pool, frame& f, bool with_handle) noexcept {
-    const std::error_code refused = admit(pool, f, with_handle, patience::never);
-    if (!refused) return {};
+    const call here(pool);
+    const verdict v = admit(pool, here.books(), f, with_handle, patience::never);
+    if (!v.refused) return {};
     if (LASTLY_FAULT("A2")) {
-        run_record r;
-        count_refusal(pool, r);
         run_record wrongly;
         wrongly.start = false;
-        wrongly.cause = refused;
+        wrongly.cause = v.refused;
         execute(f, wrongly);
-        return refused;
     }
-    count_refusal(pool, run_record());
-    return refused;
+    count_refusal(pool, here.books(), v.columns, run_record());
+    return v.refused;
 }
 
 pool_core& pool_of_this_task() {

@@ -2,10 +2,13 @@
 // Any thread. Invariant: what ends a task is read before what begins one, so that equal sums mean that nothing was unfinished at
 // the moment between (L1, W5).
 #include "core/base/clock.hpp"
+#include "core/base/thread.hpp"
 #include "core/sched/pool_core.hpp"
 #include "core/structures/frame_store.hpp"
 #include "core/structures/frame_view.hpp"
 #include "lastly/detail/fault.hpp"
+
+#include <initializer_list>
 
 namespace lastly::detail {
 
@@ -46,7 +49,10 @@ void each_account(const pool_core& pool, Visit visit) {
 
 }   // namespace
 
-ledger_snapshot take_ledger(pool_core& pool) {
+namespace {
+
+// What ends comes first, then what begins; `columns` are the sets of refusals that count.
+ledger_snapshot sum(pool_core& pool, std::initializer_list<refusals account::*> columns) {
     ledger_snapshot s;
     std::uint64_t retired = 0;
     // order (block): [Q1] sees what was counted
@@ -57,20 +63,24 @@ ledger_snapshot take_ledger(pool_core& pool) {
 
     each_account(pool, [&](const account& a) {
         retired += a.retired.read();
-        s.rejected += a.rejected.read();
         s.succeeded += a.succeeded.read();
         s.failed += a.failed.read();
         s.cancelled += a.cancelled.read();
-        s.finalizers_thrown += a.thrown.read();
-        s.finalizers_returned += a.returned.read();
-        s.finalizers_run += a.run.read();
+        for (const auto set : columns) {
+            s.rejected += (a.*set).rejected.read();
+            s.finalizers_thrown += (a.*set).thrown.read();
+            s.finalizers_returned += (a.*set).returned.read();
+            s.finalizers_run += (a.*set).run.read();
+        }
     });
     s.finalizers_attached = pool.shared.attached.load(acquire);   // order: [Q1] sees what was counted
     each_account(pool, [&](const account& a) {
-        s.finalizers_attached += a.attached.read();
         s.accepted += a.accepted.read();
+        for (const auto set : columns) s.finalizers_attached += (a.*set).attached.read();
     });
-    each_account(pool, [&](const account& a) { s.attempts += a.attempts.read(); });
+    each_account(pool, [&](const account& a) {
+        for (const auto set : columns) s.attempts += (a.*set).attempts.read();
+    });
     s.attempts += pool.shared.attempts.load(acquire);   // order: [Q1] sees what was counted
     s.live = s.accepted - retired;
     held_count held{pool.anchor, 0};
@@ -79,20 +89,36 @@ ledger_snapshot take_ledger(pool_core& pool) {
     return s;
 }
 
+}   // namespace
+
+ledger_snapshot take_ledger(pool_core& pool) { return sum(pool, {&account::main, &account::late}); }
+ledger_snapshot take_main_ledger(pool_core& pool) { return sum(pool, {&account::main}); }
+
 bool is_quiescent(pool_core& pool) noexcept {
     if (LASTLY_FAULT("W5")) return true;
     std::uint64_t over = pool.shared.rejected.load(acquire);   // order: [Q1] sees the refusal's chain
-    each_account(pool, [&](const account& a) { over += a.retired.read() + a.rejected.read(); });
+    each_account(pool, [&](const account& a) { over += a.retired.read() + a.main.rejected.read(); });
     std::uint64_t begun = 0;
-    each_account(pool, [&](const account& a) { begun += a.attempts.read(); });
+    each_account(pool, [&](const account& a) { begun += a.main.attempts.read(); });
     begun += pool.shared.attempts.load(seq_cst);   // order: [A1] after the gate was closed
     return over == begun;
+}
+
+void await_departures(pool_core& pool) noexcept {
+    for (;;) {
+        std::uint64_t departed = pool.shared.departed.load(acquire);   // order: [Q1] sees the thread's last touch
+        each_account(pool, [&](const account& a) { departed += a.departed.read(); });
+        std::uint64_t arrived = pool.shared.arrived.load(acquire);     // order: [Q1] sees the thread's arrival
+        each_account(pool, [&](const account& a) { arrived += a.arrived.read(); });
+        if (departed == arrived) return;
+        yield_thread();
+    }
 }
 
 bool injector_has_work(pool_core& pool) noexcept {
     std::uint64_t gone = 0, offered = 0;
     each_account(pool, [&](const account& a) { gone += a.taken.read() + a.withdrawn.read(); });
-    each_account(pool, [&](const account& a) { offered += a.spilled.read() + (a.worker ? 0 : a.attempts.read()); });
+    each_account(pool, [&](const account& a) { offered += a.spilled.read() + (a.worker ? 0 : a.main.attempts.read()); });
     return offered != gone;
 }
 

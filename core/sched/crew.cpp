@@ -4,6 +4,7 @@
 // may touch the pool until it leaves.
 #include "core/base/cpus.hpp"
 #include "core/sched/pool_core.hpp"
+#include "core/task/completion.hpp"
 #include "core/task/state.hpp"
 #include "lastly/detail/fault.hpp"
 #include "lastly/detail/thread_block.hpp"
@@ -50,17 +51,19 @@ void start_workers(pool_core& pool) {
 }   // namespace
 
 pool_core::pool_core(pool_options o)
-    : options(std::move(o)), sink(&options.error_sink, options.name.c_str()), anchor(take_anchor()), idle(options.workers) {
+    : options(std::move(o)), sink(&options.error_sink, options.name.c_str()), anchor(lease.get()), idle(options.workers) {
     anchor->core = this;
     anchor->sink = &sink;
     anchor->chain_warning = options.chain_warning;
     anchor->run_claimed = &run_claimed;
+    lease.open();
 }
 
 pool_core::~pool_core() {
     guard.reset();
+    await_departures(*this);
+    lease.shut();   // a visitor may still submit, and be rejected
     leave_accounts(*this);
-    give_anchor(*anchor);
 }
 
 pool_core* open_pool(pool_options options) {
@@ -93,9 +96,17 @@ void call_user_hook(pool_core& pool, const std::function<void(unsigned)>& hook, 
     }
 }
 
-void leave_pool(pool_core& pool) noexcept {
-    if (pool.inside.fetch_sub(1, acq_rel) != 1) return;   // order: [B3] the last one sees what the others did
-    if (pool.ownerless.load(acquire) != 0) delete &pool;   // order: [B3] sees the owner's last words
+void free_pool(pool_core& pool) noexcept {
+    pool.sink.tell_suppressed();
+    leave_to_handles(*pool.anchor);
+    delete &pool;
+}
+
+void leave_pool(pool_core& pool, account* books) noexcept {
+    if (pool.inside.fetch_sub(1, acq_rel) != 1) return;    // order: [B3] the last one sees what the others did
+    if (pool.ownerless.load(acquire) == 0) return;         // order: [B3] sees the owner's last words
+    if (books != nullptr && books->arrived.read() != books->departed.read()) books->frees_pool = true;
+    else free_pool(pool);
 }
 
 }   // namespace lastly::detail

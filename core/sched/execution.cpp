@@ -13,11 +13,11 @@ namespace lastly::detail {
 namespace {
 
 void count_finalizers(account& books, const run_record& r) noexcept {
-    if (r.attached != 0) books.attached.add(r.attached);
+    if (r.attached != 0) books.main.attached.add(r.attached);
     if (r.run == 0) return;
-    books.run.add(r.run);
-    books.returned.add(r.returned);
-    if (r.thrown != 0) books.thrown.add(r.thrown);
+    books.main.run.add(r.run);
+    books.main.returned.add(r.returned);
+    if (r.thrown != 0) books.main.thrown.add(r.thrown);
 }
 
 void count_outcome(account& books, outcome_kind kind) noexcept {
@@ -51,11 +51,10 @@ void run_frame(pool_core& pool, account& books, frame& f) noexcept {
     }
     count_finalizers(books, r);
     count_outcome(books, r.ended);
+    const bool bounded = pool.options.capacity != 0;
+    if (bounded) pool.unfinished.fetch_sub(1, seq_cst);   // order: [C1] before the look at the blocked callers; whoever is told finds room
     if (!LASTLY_FAULT("O4-count")) publish(f);
-    if (pool.options.capacity != 0) {
-        pool.unfinished.fetch_sub(1, seq_cst);   // order: [C1] before the look at the blocked callers
-        pool.room.notify_all();
-    }
+    if (bounded) pool.room.notify_all();
     if (!LASTLY_FAULT("L4-retired")) books.retired.add();
 }
 

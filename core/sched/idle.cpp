@@ -6,7 +6,7 @@
 namespace lastly::detail {
 
 bool idle_workers::stop_search() noexcept {
-    const std::uint64_t before = word_.fetch_sub(one_searcher, acq_rel);   // order: [I1] the look at the queues comes after
+    const std::uint64_t before = word_.fetch_sub(one_searcher, seq_cst);   // order: [I1] the look at the queues comes after
     return searchers(before) == 1 && sleepers(before) != 0;
 }
 
@@ -17,7 +17,7 @@ bool idle_workers::prepare(unsigned worker) noexcept {
 
 bool idle_workers::leave_seat(unsigned worker) noexcept {
     std::uint32_t sitting = 1;
-    return seats_[worker].taken.compare_exchange_strong(sitting, 0, seq_cst, acquire);   // order: [I4] a waker and this exclude each other
+    return seats_[worker].taken.compare_exchange_strong(sitting, 0, seq_cst, seq_cst);   // order: [I4] a waker and this exclude each other
 }
 
 void idle_workers::cancel(unsigned worker) noexcept {
@@ -65,10 +65,9 @@ void idle_workers::wake_one() noexcept {
 
 void idle_workers::wake_all() noexcept {
     for (unsigned i = 0; i < count_; ++i) {
-        std::uint32_t sitting = 1;
-        if (!seats_[i].taken.compare_exchange_strong(sitting, 0, seq_cst, relaxed)) continue;   // order: [I4] a worker and this exclude each other
-        word_.fetch_add(one_searcher, seq_cst);   // order: [I1] the worker counts as searching
-        futex_wake_one(seats_[i].taken.address());
+        word_.fetch_add(one_searcher, seq_cst);   // order: [I1] whoever wakes counts as searching
+        if (leave_seat(i)) futex_wake_one(seats_[i].taken.address());
+        else word_.fetch_sub(one_searcher, seq_cst);   // order: [I1] nobody sat there
     }
 }
 

@@ -30,6 +30,7 @@ public:
 
     const pool_options options;
     error_sink sink;
+    anchor_lease lease;
     pool_anchor* const anchor;
     injector entrance;
     idle_workers idle;
@@ -39,7 +40,7 @@ public:
     atomic<account*> accounts{nullptr};
     // For threads that have no memory for an account: any thread adds.
     struct {
-        atomic<std::uint64_t> attempts{0}, rejected{0}, attached{0}, run{0}, returned{0}, thrown{0};
+        atomic<std::uint64_t> attempts{0}, rejected{0}, attached{0}, run{0}, returned{0}, thrown{0}, arrived{0}, departed{0};
     } shared;
 
     atomic<std::uint64_t> unfinished{0};  // accepted and unfinished; used only with a capacity
@@ -54,14 +55,17 @@ public:
 
 // core/sched/books.cpp
 ledger_snapshot take_ledger(pool_core& pool);
+// The main columns only, as they were at the pool's end.
+ledger_snapshot take_main_ledger(pool_core& pool);
 bool is_quiescent(pool_core& pool) noexcept;
+// Returns when every submitting thread that arrived has departed.
+void await_departures(pool_core& pool) noexcept;
 // Tasks offered to the injector that nobody has taken yet.
 bool injector_has_work(pool_core& pool) noexcept;
 bool any_queue_has_work(pool_core& pool) noexcept;
 std::vector<live_task> running_tasks(pool_core& pool);
 
 // core/sched/admission.cpp
-void refuse_frame(pool_core& pool, frame& f, std::error_code cause) noexcept;
 // After a task or a refusal is over on a thread that is no worker: whoever waits for quiescence looks again.
 void tell_watchers(pool_core& pool) noexcept;
 
@@ -76,7 +80,9 @@ pool_core* open_pool(pool_options options);        // throws as pool's construct
 void end_workers(pool_core& pool) noexcept;        // quiescent for good: wakes and joins them
 // Runs the user's hook, if there is one, on a worker; an exception goes to the error sink.
 void call_user_hook(pool_core& pool, const std::function<void(unsigned)>& hook, unsigned worker) noexcept;
-void leave_pool(pool_core& pool) noexcept;         // a thread inside leaves; the last one frees an ownerless pool
+// A thread inside leaves; the last one frees an ownerless pool.
+void leave_pool(pool_core& pool, account* books) noexcept;
+void free_pool(pool_core& pool) noexcept;
 
 // core/sched/shutdown.cpp
 void close_gate(pool_core& pool, std::uint32_t bits) noexcept;

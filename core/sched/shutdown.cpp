@@ -19,7 +19,6 @@ namespace {
 
 using time_point = std::chrono::steady_clock::time_point;
 
-constexpr int looks_at_the_books = 1000;
 constexpr auto first_word = std::chrono::seconds(5);   // a waiting destructor speaks after this long, then twice as long, and so on
 constexpr auto longest_silence = std::chrono::minutes(5);
 
@@ -45,45 +44,43 @@ bool wait_for_quiescence(pool_core& pool, time_point deadline) noexcept {
     return quiescent;
 }
 
-// The books of a pool at rest. A late submission may be in the midst of being rejected: look again.
-bool close_books(pool_core& pool) {
-    for (int look = 0; look < looks_at_the_books; ++look) {
-        pool.final_books = take_ledger(pool);
-        if (pool.final_books.balanced() || LASTLY_FAULT("G3")) return true;
-        yield_thread();
-    }
-    return false;
+// The books of a pool at rest; the first balanced ones stay. Submissions that came too late are not among the main columns.
+bool close_books(pool_core& pool) noexcept {
+    const ledger_snapshot now = take_main_ledger(pool);
+    if (!now.balanced() && !LASTLY_FAULT("G3")) return false;
+    pool.final_books = now;
+    return true;
 }
 
 // Abrupt: the caller helps to run the chains of what has not started.
 void help(pool_core& pool, time_point deadline) noexcept {
     account* const books = account_for(pool);
-    while (books != nullptr && steady_now() < deadline) {
-        frame* const f = take_any(pool, *books);
-        if (f == nullptr) return;
-        run_from_queue(pool, *books, *f);
+    while (books != nullptr && any_queue_has_work(pool) && steady_now() < deadline) {
+        if (frame* const f = take_any(pool, *books)) {
+            run_from_queue(pool, *books, *f);
+            tell_watchers(pool);
+        } else {
+            yield_thread();   // a frame is on its way in
+        }
     }
 }
 
-shutdown_report report_of(pool_core& pool) {
-    const ledger_snapshot now = take_ledger(pool);
-    if (pool.ending.load(acquire) != 2) return {false, now, running_tasks(pool)};   // order: [E1] sees the final books
-    return {true, now.balanced() ? now : pool.final_books, {}};   // now, unless a late submission is just being rejected
-}
+bool is_ended(pool_core& pool) noexcept { return pool.ending.load(acquire) == 2; }   // order: [E1] sees the final books
 
-// Ends the workers, or waits for the thread that does. The pool is quiescent.
-void end_once(pool_core& pool, time_point deadline) {
+// Ends the workers, or waits for the thread that does. The pool was quiescent a moment ago.
+void end_once(pool_core& pool, time_point deadline) noexcept {
     std::uint32_t open = 0;
     if (pool.ending.compare_exchange_strong(open, 1, acq_rel, acquire)) {   // order: [E1] one thread ends it
-        if (close_books(pool)) {
+        const bool balanced = close_books(pool);
+        if (balanced) {
             end_workers(pool);
             pool.guard.reset();
             pool.sink.tell_suppressed();
             close_books(pool);
-            pool.ending.store(2, seq_cst);   // order: [E1] publishes the final books
         } else {
-            pool.ending.store(0, seq_cst);   // order: [E1] not yet: the books do not balance
+            yield_thread();   // a submission that raced the close is just being rejected
         }
+        pool.ending.store(balanced ? 2 : 0, seq_cst);   // order: [E1] publishes the final books
         pool.ended.notify_all();
         return;
     }
@@ -97,13 +94,20 @@ void end_once(pool_core& pool, time_point deadline) {
     }
 }
 
-shutdown_report shut_down_until(pool_core& pool, bool abrupt, time_point deadline) {
+// True: the pool is closed for good.
+bool close_until(pool_core& pool, bool abrupt, time_point deadline) noexcept {
     close_gate(pool, abrupt ? gate_closed | gate_abrupt : gate_closed);
-    if (is_called_from_inside(pool)) return report_of(pool);
-    if (abrupt && pool.ending.load(acquire) == 0) help(pool, deadline);   // order: [E1] sees the final books
-    if (pool.ending.load(acquire) == 2 || wait_for_quiescence(pool, deadline) || LASTLY_FAULT("G3")) end_once(pool, deadline);   // order: [E1] sees the final books
-    return report_of(pool);
+    if (is_called_from_inside(pool)) return is_ended(pool);
+    if (abrupt && !is_ended(pool)) help(pool, deadline);
+    while (!is_ended(pool)) {
+        if (!wait_for_quiescence(pool, deadline) && !LASTLY_FAULT("G3")) return false;
+        end_once(pool, deadline);
+        if (!is_ended(pool) && steady_now() >= deadline) return false;
+    }
+    return true;
 }
+
+std::vector<live_task> running_tasks_of(void* pool) { return running_tasks(*static_cast<pool_core*>(pool)); }
 
 void abandon_to_its_workers(pool_core& pool) noexcept {
     pool.guard.reset();
@@ -112,7 +116,7 @@ void abandon_to_its_workers(pool_core& pool) noexcept {
     pool.inside.fetch_add(1, acq_rel);       // order: [B3] this thread stays inside until the last line
     pool.ownerless.store(1, release);        // order: [B3] the last thread inside frees the pool
     on_idle(pool);
-    leave_pool(pool);
+    leave_pool(pool, account_for(pool));
 }
 
 }   // namespace
@@ -131,7 +135,10 @@ void on_idle(pool_core& pool) noexcept {
 }
 
 shutdown_report shut_down(pool_core& pool, bool abrupt, std::chrono::nanoseconds limit) {
-    return shut_down_until(pool, abrupt, deadline_after(limit));
+    const bool complete = close_until(pool, abrupt, deadline_after(limit));
+    const ledger_snapshot now = take_ledger(pool);
+    if (!complete) return {false, now, running_tasks(pool)};
+    return {true, now.balanced() ? now : pool.final_books, {}};   // now, unless a late submission is just being rejected
 }
 
 void wait_idle(pool_core& pool) {
@@ -151,12 +158,11 @@ void destroy_pool(pool_core* pool) noexcept {
     }
     const time_point begin = steady_now();
     std::chrono::nanoseconds silence = first_word;
-    while (!shut_down_until(*pool, abrupt, deadline_after(silence)).complete) {
-        const ledger_snapshot now = take_ledger(*pool);
-        tell_what_is_waited_for(pool->options.name, steady_now() - begin, now.live, running_tasks(*pool));
+    while (!close_until(*pool, abrupt, deadline_after(silence))) {
+        tell_what_is_waited_for(pool->options.name.c_str(), steady_now() - begin, take_ledger(*pool).live, &running_tasks_of, pool);
         silence = std::min<std::chrono::nanoseconds>(silence * 2, longest_silence);
     }
-    report_held(*pool->anchor);
+    leave_to_handles(*pool->anchor);
     delete pool;
     trim(0, nullptr, nullptr);
 }

@@ -137,7 +137,7 @@ void worker_main(void* self) noexcept {
     this_thread.self = nullptr;
     this_thread.books = nullptr;
     this_thread.pool_serial = 0;
-    leave_pool(pool);
+    leave_pool(pool, &w.books);
 }
 
 frame* take_any(pool_core& pool, account& books) noexcept {

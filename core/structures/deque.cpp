@@ -93,7 +93,7 @@ bool deque::pop(deque_item& item) noexcept {
     if (t == b) {
         item = buffer_.load(relaxed)->get(b);           // order: only the owner stores it
         std::int64_t expected = t;
-        mine = top_.compare_exchange_strong(expected, t + 1, seq_cst, relaxed);   // order: [D3][D4] the last item goes to whoever moves top
+        mine = top_.compare_exchange_strong(expected, t + 1, seq_cst, seq_cst);   // order: [D3][D4] the last item goes to whoever moves top
         if (LASTLY_FAULT("deque-last-item")) mine = true;
         top_seen_ = t + 1;
     }

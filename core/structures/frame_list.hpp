@@ -3,6 +3,7 @@
 // gives it a new one, so such a task's age starts anew. 3. The order in which frames came is kept.
 #pragma once
 
+#include "core/base/clock.hpp"
 #include "lastly/detail/fault.hpp"
 #include "lastly/detail/frame.hpp"
 
@@ -22,7 +23,12 @@ public:
         auto* f = reinterpret_cast<frame*>(oldest_.exchange(0, acquire));       // order: [O2] sees the frames and their links
         if (f == nullptr) f = take_new();
         std::size_t taken = 0;
-        for (; f != nullptr && taken < count; f = next_of(*f)) frames[taken++] = f;
+        while (f != nullptr && taken < count) {
+            frames[taken++] = f;
+            frame* const next = next_of(*f);
+            f->stamp.store(coarse_now_ms(), release);   // order: [F2] a newer field, as all of them
+            f = next;
+        }
         if (f == nullptr) return taken;
         std::uint64_t none = 0;
         if (oldest_.compare_exchange_strong(none, reinterpret_cast<std::uint64_t>(f), release, relaxed)) return taken;   // order: [O2] hands the rest on

@@ -21,12 +21,12 @@ public:
         std::byte* fresh = nullptr;
         std::byte* fresh_end = nullptr;
     };
-    shelf of[2][small_classes];
+    shelf of[cached_kinds][small_classes];
 };
 
 namespace {
 
-frame_list lone[2][small_classes];   // blocks freed when there was no memory for a magazine
+frame_list lone[cached_kinds][small_classes];   // blocks freed when there was no memory for a magazine
 frame_cache* cache_of_thread() noexcept {
     frame_cache* cache = this_thread.frames;
     if (cache == nullptr && arm_thread_exit()) this_thread.frames = cache = new (std::nothrow) frame_cache;
@@ -122,7 +122,7 @@ void release_block(block_kind kind, std::size_t bytes, void* block) noexcept {
 void flush_thread_cache() noexcept {
     frame_cache* const cache = std::exchange(this_thread.frames, nullptr);
     if (cache == nullptr) return;
-    for (const block_kind kind : {block_kind::frame, block_kind::node}) {
+    for (const block_kind kind : {block_kind::frame, block_kind::named_frame, block_kind::node}) {
         for (std::uint32_t c = 0; c < small_classes; ++c) flush_shelf(cache->of[static_cast<int>(kind)][c], kind, c);
     }
     delete cache;
@@ -131,22 +131,28 @@ void flush_thread_cache() noexcept {
 // Pages that went back to the system have forgotten their frames' generations: 4,096 births of a slab have their own.
 std::uint64_t first_generation(const frame& f) noexcept { return std::uint64_t{info_of(&f).births & 0xfff} << 20 | 1; }
 
-frame* allocate_frame(std::size_t size_bytes) noexcept {
-    return static_cast<frame*>(allocate_block(block_kind::frame, size_bytes));
+namespace {
+constexpr block_kind kind_of(bool named) noexcept { return named ? block_kind::named_frame : block_kind::frame; }
+}   // namespace
+
+frame* allocate_frame(std::size_t size_bytes, bool named) noexcept {
+    return static_cast<frame*>(allocate_block(kind_of(named), size_bytes));
 }
 
-void release_frame(frame& f, std::size_t size_bytes) noexcept { release_block(block_kind::frame, size_bytes, &f); }
+void release_frame(frame& f, std::size_t size_bytes, bool named) noexcept { release_block(kind_of(named), size_bytes, &f); }
 
 void walk_frames(void (*visit)(frame&, void*), void* argument) {
-    slab_walk walk;
-    std::byte* slab = nullptr;
-    std::uint32_t size_class = 0;
-    while (walk.next(block_kind::frame, slab, size_class)) {
-        const std::size_t bytes = bytes_of(size_class);
-        const std::size_t count = size_class < small_classes ? slab_bytes / bytes : 1;
-        for (std::size_t i = 0; i < count; ++i) {
-            frame& f = *reinterpret_cast<frame*>(slab + i * bytes);
-            if (phase_of(f.progress.load(acquire)) != phase::free) visit(f, argument);   // order: [F1] sees the fields of the phase
+    for (const block_kind kind : {block_kind::frame, block_kind::named_frame}) {
+        slab_walk walk;
+        std::byte* slab = nullptr;
+        std::uint32_t size_class = 0;
+        while (walk.next(kind, slab, size_class)) {
+            const std::size_t bytes = bytes_of(size_class);
+            const std::size_t count = size_class < small_classes ? slab_bytes / bytes : 1;
+            for (std::size_t i = 0; i < count; ++i) {
+                frame& f = *reinterpret_cast<frame*>(slab + i * bytes);
+                if (phase_of(f.progress.load(acquire)) != phase::free) visit(f, argument);   // order: [F1] sees the fields of the phase
+            }
         }
     }
 }

@@ -5,8 +5,8 @@ namespace lastly::detail {
 
 const char* name_of(frame& f) noexcept {
     const frame_ops* const ops = f.ops.load(acquire);   // order: [F2] sees at least the building phase of a newer task
-    if (ops == nullptr || ops->name_at == 0) return "";
-    const char* const text = reinterpret_cast<atomic<const char*>*>(f.at(ops->name_at))->load(acquire);   // order: [F2] likewise for the name
+    if (ops == nullptr || !ops->named) return "";
+    const char* const text = reinterpret_cast<name_slot*>(f.at(sizeof(frame)))->load(acquire);   // order: [F2] likewise for the name
     return text != nullptr ? text : "";
 }
 

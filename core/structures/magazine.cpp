@@ -24,7 +24,7 @@ struct alignas(64) shelf {
     tagged_stack<magazine_links> stack;
     atomic<std::uint64_t> count{0};
 };
-shelf full[2][small_classes];
+shelf full[cached_kinds][small_classes];
 shelf empty;
 atomic<std::uint64_t> uncarved{0};   // the highest magazine never used of the current slab, going down; 0: none
 

@@ -17,7 +17,8 @@ struct slab_links {
         return info_of(slab_at(static_cast<std::uint32_t>(number))).next;
     }
 };
-tagged_stack<slab_links> free_runs[span_classes];   // by the logarithm of their length
+tagged_stack<slab_links> free_frames[2][small_classes + span_classes];   // by kind and class: type-stable
+tagged_stack<slab_links> free_runs[span_classes];                        // others, by the logarithm of their length
 
 atomic<unsigned> takes_until_failure{0};
 
@@ -31,6 +32,11 @@ bool take_must_fail() noexcept {
 
 constexpr std::uint32_t run_log(std::uint32_t size_class) noexcept {
     return size_class < small_classes ? 0 : size_class - small_classes;
+}
+
+tagged_stack<slab_links>& free_slabs(std::uint32_t size_class, block_kind kind) noexcept {
+    if (kind == block_kind::frame || kind == block_kind::named_frame) return free_frames[static_cast<int>(kind)][size_class];
+    return free_runs[run_log(size_class)];
 }
 
 // Adds a region behind `seen`; another thread may have done so meanwhile. False: out of memory.
@@ -84,7 +90,7 @@ void fail_slabs(unsigned nth) noexcept { takes_until_failure.store(nth, relaxed)
 std::byte* take_slabs(std::uint32_t size_class, block_kind kind) noexcept {
     if (take_must_fail()) return nullptr;
     const std::uint32_t log = run_log(size_class);
-    const std::uint64_t number = free_runs[log].pop();
+    const std::uint64_t number = free_slabs(size_class, kind).pop();
     std::byte* const first = number != 0 ? slab_at(static_cast<std::uint32_t>(number)) : carve(1u << log);
     if (first == nullptr) return nullptr;
     ++info_of(first).births;
@@ -95,11 +101,12 @@ std::byte* take_slabs(std::uint32_t size_class, block_kind kind) noexcept {
 
 void give_slabs(std::byte* first) noexcept {
     slab_info& info = info_of(first);
-    const std::uint32_t log = run_log((info.use.load(relaxed) - 1) >> 2);   // order: written when this thread's side took it
+    const std::uint32_t use = info.use.load(relaxed) - 1;   // order: written when this thread's side took it
+    const std::uint32_t log = run_log(use >> 2);
     info.use.store(0, release);   // order: [S2] a walker that has entered reads free frames, and then zeros
     drop_pages(first, slab_bytes << log);
     used_slabs.fetch_sub(std::uint64_t{1} << log, relaxed);   // order: a figure for people
-    free_runs[log].push(slab_number(first));
+    free_slabs(use >> 2, static_cast<block_kind>(use & 3)).push(slab_number(first));
 }
 
 std::size_t slabs_in_use() noexcept { return used_slabs.load(relaxed); }   // order: a figure for people

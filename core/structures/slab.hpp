@@ -2,7 +2,8 @@
 // Any thread, lock-free. Invariants: 1. A region is never unmapped: any block address ever given out stays readable, so neither
 // a walker nor a late reader of a link can fault. 2. A free slab's pages are given back to the system and read as zeros: phase
 // free; a frame's generations then begin anew at a number of that birth. 3. `use` tells a walker what lies in a slab; it is
-// stored after the pages are ready and cleared before they go.
+// stored after the pages are ready and cleared before they go. 4. A slab of frames is used again only for frames of the same kind
+// and size: wherever a walker expects a header there is one, or zeros.
 #pragma once
 
 #include "core/structures/size_classes.hpp"
@@ -10,7 +11,9 @@
 
 namespace lastly::detail {
 
-enum class block_kind : std::uint8_t { frame, node, magazine };
+// A block's header, and the place of a name, stay what they are for ever: frames with and without a name never share a slab.
+enum class block_kind : std::uint8_t { frame, named_frame, node, magazine };
+inline constexpr std::size_t cached_kinds = 3;   // those that travel in magazines
 
 inline constexpr std::size_t region_bytes = std::size_t{64} << 20;
 inline constexpr std::uint32_t slabs_per_region = region_bytes / slab_bytes;

@@ -79,7 +79,7 @@ void trim_class(block_kind kind, std::uint32_t size_class, std::uint64_t keep, b
 
 void trim(std::uint64_t keep, bool (*go_on)(void*), void* argument) noexcept {
     if (trimming.exchange(1, acquire) != 0) return;   // order: [M2] sees the counts that the last trimmer left
-    for (const block_kind kind : {block_kind::frame, block_kind::node}) {
+    for (const block_kind kind : {block_kind::frame, block_kind::named_frame, block_kind::node}) {
         for (std::uint32_t c = 0; c < small_classes; ++c) {
             if (waiting_magazines(kind, c) > keep) trim_class(kind, c, keep, go_on, argument);
         }

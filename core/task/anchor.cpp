@@ -24,26 +24,37 @@ void pool_anchor::leave() noexcept {
     if (visitors_.fetch_sub(1, release) == (shut | 1)) futex_wake_all(address);   // order: [V1] the pool ends after what the visitor did
 }
 
-pool_anchor* take_anchor() {
+anchor_lease::anchor_lease() {
     const std::lock_guard lock(free_anchors_mutex);
-    pool_anchor* a = free_anchors;
-    if (a != nullptr) free_anchors = a->next_free_;
-    else a = new pool_anchor;   // never freed: a handle may look at it at any time
-    a->serial_ = ++last_serial;
-    a->gate_.store(0, release);   // order: [G1] a new pool's gate
-    a->visitors_.fetch_and(~pool_anchor::shut, release);   // order: [V1] visitors see the new pool
-    return a;
+    anchor_ = free_anchors;
+    if (anchor_ != nullptr) free_anchors = anchor_->next_free_;
+    else anchor_ = new pool_anchor;   // never freed: a handle may look at it at any time
+    anchor_->serial_ = ++last_serial;
+    anchor_->gate_.store(0, release);   // order: [G1] a new pool's gate
 }
 
-void give_anchor(pool_anchor& a) noexcept {
-    std::uint32_t seen = a.visitors_.fetch_or(pool_anchor::shut, acq_rel) | pool_anchor::shut;   // order: [V1] sees what visitors did
-    while (seen != pool_anchor::shut) {
-        futex_wait(a.visitors_, seen);
-        seen = a.visitors_.load(acquire);   // order: [V1] sees what the last visitor did
-    }
+anchor_lease::~anchor_lease() {
+    shut();
     const std::lock_guard lock(free_anchors_mutex);
-    a.next_free_ = free_anchors;
-    free_anchors = &a;
+    anchor_->next_free_ = free_anchors;
+    free_anchors = anchor_;
+}
+
+void anchor_lease::open() noexcept {
+    anchor_->visitors_.fetch_and(~pool_anchor::shut, release);   // order: [V1] visitors see the new pool
+}
+
+void anchor_lease::shut() noexcept {
+    std::uint32_t seen = anchor_->visitors_.fetch_or(pool_anchor::shut, acq_rel) | pool_anchor::shut;   // order: [V1] sees what visitors did
+    while (seen != pool_anchor::shut) {
+        futex_wait(anchor_->visitors_, seen);
+        seen = anchor_->visitors_.load(acquire);   // order: [V1] sees what the last visitor did
+    }
+}
+
+pool_anchor& nobodys_anchor() noexcept {
+    static constinit pool_anchor nobody;
+    return nobody;
 }
 
 }   // namespace lastly::detail

@@ -34,8 +34,7 @@ public:
     void (*run_claimed)(pool_core&, frame&) = nullptr;
 
 private:
-    friend pool_anchor* take_anchor();
-    friend void give_anchor(pool_anchor&) noexcept;
+    friend class anchor_lease;
     static constexpr std::uint32_t shut = 1u << 31;
 
     atomic<std::uint32_t> gate_{0};
@@ -44,9 +43,25 @@ private:
     pool_anchor* next_free_ = nullptr;
 };
 
-// A pool's start: an open anchor. Throws std::bad_alloc.
-pool_anchor* take_anchor();
-// A pool's end: waits until the last visitor has left.
-void give_anchor(pool_anchor& a) noexcept;
+// A pool's hold on its anchor.
+class anchor_lease {
+public:
+    anchor_lease();    // throws std::bad_alloc
+    ~anchor_lease();   // shuts the anchor if that was not done
+    anchor_lease(const anchor_lease&) = delete;
+    anchor_lease& operator=(const anchor_lease&) = delete;
+
+    pool_anchor* get() const noexcept { return anchor_; }
+    // Everything that visitors may use is there.
+    void open() noexcept;
+    // No visitor comes any more; returns when the last one has left.
+    void shut() noexcept;
+
+private:
+    pool_anchor* anchor_;
+};
+
+// The anchor of finished tasks whose pool is gone: never open.
+pool_anchor& nobodys_anchor() noexcept;
 
 }   // namespace lastly::detail

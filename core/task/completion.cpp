@@ -30,7 +30,7 @@ void refuse_to_wait_for_oneself(const frame& f) {
 void drop_done(frame& f) noexcept {
     const outcome& o = *f.type().outcome_in(f);
     if (is_worth_reporting(o)) {
-        pool_anchor& a = *f.owner.load(relaxed);   // order: seen with done
+        pool_anchor& a = *f.owner.load(acquire);   // order: [F2] the pool's, or nobody's if that is gone
         if (a.enter()) {
             if ((f.state.fetch_or(read, acq_rel) & read) == 0) report_unread(a, f, o);   // order: [T5] one reporter only wins this
             a.leave();
@@ -44,32 +44,31 @@ void drop_done(frame& f) noexcept {
     drop_reference(f, handle);
 }
 
-void unpin(pool_anchor& a, frame& f, bool mine) noexcept {
+void unpin(frame& f) noexcept {
     std::uint32_t now = f.state.load(acquire);   // order: [T4] sees what the handle did
     while ((now & handle) != 0) {
-        const std::uint32_t next = mine ? now & ~pinned : now & ~(pinned | read);
-        if (f.state.compare_exchange_weak(now, next, acq_rel, acquire)) return;   // order: [T4] the handle frees after this
+        if (f.state.compare_exchange_weak(now, now & ~pinned, acq_rel, acquire)) return;   // order: [T4] the handle frees after this
     }
-    const outcome& o = *f.type().outcome_in(f);
-    if (!mine && is_worth_reporting(o)) report_unread(a, f, o);
     f.type().destroy_result(f);
     drop_reference(f, pinned);
 }
 
-void report_if_held(frame& f, void* argument) {
+// A finished task that only a handle keeps: it is reported if nobody looked at it, and belongs to no pool from now on.
+void leave_to_handle(frame& f, void* argument) {
     pool_anchor& a = *static_cast<pool_anchor*>(argument);
     const std::uint64_t before = f.progress.load(acquire);   // order: [F1] sees the fields of the phase
     if (phase_of(before) != phase::held || f.owner.load(acquire) != &a) return;   // order: [F2] sees at least the building phase of a newer task
     std::uint32_t now = f.state.load(acquire);   // order: [T4] sees the published outcome
     do {
-        if ((now & (handle | done | read | pinned)) != (handle | done)) return;
-    } while (!f.state.compare_exchange_weak(now, now | pinned | read, acq_rel, acquire));   // order: [T5] one reporter only wins this
-    const bool mine = f.progress.load(acquire) == before;   // order: [F1] the frame is pinned: it is this task or a newer one
-    if (mine) {
+        if ((now & (handle | done | pinned)) != (handle | done)) return;
+    } while (!f.state.compare_exchange_weak(now, now | pinned, acq_rel, acquire));   // order: [T5] one walker only pins it
+    if (f.progress.load(acquire) == before) {   // order: [F1] the frame is pinned: it is this task, or a newer one that is not ours
         const outcome& o = *f.type().outcome_in(f);
-        if (is_worth_reporting(o)) report_unread(a, f, o);
+        const bool unread = (f.state.fetch_or(read, acq_rel) & read) == 0;   // order: [T5] one reporter only wins this
+        if (unread && is_worth_reporting(o)) report_unread(a, f, o);
+        f.owner.store(&nobodys_anchor(), release);   // order: [F2] shows a walker a held task that is no pool's
     }
-    unpin(a, f, mine);
+    unpin(f);
 }
 
 }   // namespace
@@ -87,11 +86,12 @@ void report_unread(pool_anchor& a, frame& f, const outcome& o) noexcept {
 void settle(run_record& r) noexcept {
     frame& f = *r.task;
     if (r.pool == nullptr || !is_worth_reporting(*r.result)) return;   // a discarded task is nobody's error
+    const bool known = r.reported != nullptr && r.result->error() == r.reported;   // a finalizer threw it: the sink was told then
     if (f.type().has_handle_part) {
-        if ((f.state.load(acquire) & handle) != 0 && !r.error_reported) return;   // order: [T4] sees what a dropped handle did
+        if ((f.state.load(acquire) & handle) != 0 && !known) return;   // order: [T4] sees what a dropped handle did
         mark_read(f);
     }
-    if (!r.error_reported) report_unread(*r.pool, f, *r.result);
+    if (!known) report_unread(*r.pool, f, *r.result);
 }
 
 void publish(frame& f) noexcept {
@@ -114,7 +114,7 @@ void publish(frame& f) noexcept {
     if ((f.state.fetch_or(done, acq_rel) & husk) == 0) free_frame(f);   // order: [T4] a husk's finder frees after this
 }
 
-void report_held(pool_anchor& a) { walk_frames(&report_if_held, &a); }
+void leave_to_handles(pool_anchor& a) { walk_frames(&leave_to_handle, &a); }
 
 bool is_done(const frame& f) noexcept {
     if (LASTLY_FAULT("S6") && (f.owner.load(relaxed)->gate().load(relaxed) & gate_gone) != 0) return false;   // order: a planted fault, no matter

@@ -13,7 +13,7 @@ namespace lastly::detail {
 void publish(frame& f) noexcept;
 // A finished task's error, to the sink of its pool.
 void report_unread(pool_anchor& a, frame& f, const outcome& o) noexcept;
-// E5 at a pool's end: errors in frames that only handles keep, which nobody has looked at.
-void report_held(pool_anchor& a);
+// A pool's end: finished tasks that only handles keep; errors that nobody has looked at are reported (E5).
+void leave_to_handles(pool_anchor& a);
 
 }   // namespace lastly::detail

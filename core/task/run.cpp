@@ -92,8 +92,8 @@ void finalizer_threw(run_record& r) noexcept {
     report.error = std::current_exception();
     sink_of(r).report(report);
     if (!r.result->succeeded() || LASTLY_FAULT("E4")) return;
-    outcome_access::fail(*r.result, std::move(report.error));
-    r.error_reported = true;
+    outcome_access::fail(*r.result, report.error);
+    r.reported = std::move(report.error);
 }
 
 void throw_rejected(std::error_code cause) { throw task_rejected(cause); }

@@ -8,14 +8,14 @@ namespace lastly::detail {
 
 namespace {
 
-stop_cause& cause_of(frame& f) noexcept { return *reinterpret_cast<stop_cause*>(f.at(sizeof(frame))); }
+stop_cause& cause_of(frame& f) noexcept { return *reinterpret_cast<stop_cause*>(f.at(end_of_name(f.type().named))); }
 
 }   // namespace
 
 void free_frame(frame& f) noexcept {
-    const std::size_t bytes = f.type().size_bytes;
+    const frame_ops& ops = f.type();
     f.show(phase::free, 0, 0);
-    release_frame(f, bytes);
+    release_frame(f, ops.size_bytes, ops.named);
 }
 
 void drop_reference(frame& f, std::uint32_t which) noexcept {

@@ -14,7 +14,7 @@
 using lastly::outcome;
 using lastly::outcome_kind;
 using lastly::result;
-using access = lastly::detail::outcome_access;
+using writer = lastly::detail::outcome_access;
 
 static_assert(sizeof(outcome) == 16);
 static_assert(!std::is_default_constructible_v<outcome>);
@@ -72,48 +72,48 @@ std::string logic_error_of(Call&& call) {
 }   // namespace
 
 TEST_CASE("outcome: each kind answers to its own question only") {
-    access::on_stack<void> o;
+    writer::on_stack<void> o;
     const auto answers = [&] {
         const outcome& v = o.value;
         return (v.succeeded() ? 1 : 0) + (v.failed() ? 2 : 0) + (v.cancelled() ? 4 : 0) + (v.rejected() ? 8 : 0);
     };
-    access::succeed(o.value);
+    writer::succeed(o.value);
     CHECK(answers() == 1);
     CHECK(o.value.kind() == outcome_kind::succeeded);
-    access::fail(o.value, error_saying("x"));
+    writer::fail(o.value, error_saying("x"));
     CHECK(answers() == 2);
     CHECK(o.value.kind() == outcome_kind::failed);
-    access::cancel(o.value, lastly::errc::deadline_exceeded);
+    writer::cancel(o.value, lastly::errc::deadline_exceeded);
     CHECK(answers() == 4);
     CHECK(o.value.kind() == outcome_kind::cancelled);
-    access::reject(o.value, lastly::errc::pool_full);
+    writer::reject(o.value, lastly::errc::pool_full);
     CHECK(answers() == 8);
     CHECK(o.value.kind() == outcome_kind::rejected);
 }
 
 TEST_CASE("outcome: a cause belongs to cancelled and rejected, an error to failed") {
-    access::on_stack<void> o;
-    access::succeed(o.value);
+    writer::on_stack<void> o;
+    writer::succeed(o.value);
     CHECK_FALSE(o.value.cause());
     CHECK_FALSE(o.value.error());
-    access::fail(o.value, error_saying("broken"));
+    writer::fail(o.value, error_saying("broken"));
     CHECK_FALSE(o.value.cause());
     CHECK(words_of(o.value) == "broken");
-    access::cancel(o.value, std::make_error_code(std::errc::timed_out));
+    writer::cancel(o.value, std::make_error_code(std::errc::timed_out));
     CHECK(o.value.cause() == std::errc::timed_out);
     CHECK(o.value.cause().category() == std::generic_category());
     CHECK_FALSE(o.value.error());
-    access::reject(o.value, lastly::errc::pool_closed);
+    writer::reject(o.value, lastly::errc::pool_closed);
     CHECK(o.value.cause() == lastly::errc::pool_closed);
     CHECK_FALSE(o.value.error());
 }
 
 TEST_CASE("outcome: it remembers that the body began, whatever comes after") {
-    access::on_stack<void> o;
-    access::succeed(o.value);
+    writer::on_stack<void> o;
+    writer::succeed(o.value);
     CHECK_FALSE(o.value.started());
-    access::started(o.value);
-    access::cancel(o.value, lastly::errc::cancelled);
+    writer::started(o.value);
+    writer::cancel(o.value, lastly::errc::cancelled);
     CHECK(o.value.started());
     const outcome copy = o.value;
     CHECK(copy.started());
@@ -125,8 +125,8 @@ TEST_CASE("outcome: copies share the exception and outlive the original") {
     auto alive = std::make_shared<int>(1);
     const std::weak_ptr<int> watch = alive;
     auto error = std::make_exception_ptr(std::move(alive));
-    auto original = std::make_unique<access::on_stack<void>>();
-    access::fail(original->value, std::move(error));
+    auto original = std::make_unique<writer::on_stack<void>>();
+    writer::fail(original->value, std::move(error));
     {
         outcome copy = original->value;
         CHECK(copy.error() == original->value.error());
@@ -143,9 +143,9 @@ TEST_CASE("outcome: copies share the exception and outlive the original") {
 TEST_CASE("outcome: assignment changes between errors and causes without leaking either") {
     auto alive = std::make_shared<int>(1);
     const std::weak_ptr<int> watch = alive;
-    access::on_stack<void> failed, cancelled;
-    access::fail(failed.value, std::make_exception_ptr(std::move(alive)));
-    access::cancel(cancelled.value, lastly::errc::sibling_failed);
+    writer::on_stack<void> failed, cancelled;
+    writer::fail(failed.value, std::make_exception_ptr(std::move(alive)));
+    writer::cancel(cancelled.value, lastly::errc::sibling_failed);
     outcome o = failed.value;
     o = cancelled.value;
     CHECK(o.cause() == lastly::errc::sibling_failed);
@@ -153,15 +153,15 @@ TEST_CASE("outcome: assignment changes between errors and causes without leaking
     CHECK(o.failed());
     CHECK(o.error() == failed.value.error());
     o = cancelled.value;
-    access::cancel(failed.value, lastly::errc::cancelled);
+    writer::cancel(failed.value, lastly::errc::cancelled);
     CHECK(watch.expired());
 }
 
 TEST_CASE("result: its value is there exactly while the task succeeded") {
     {
-        access::on_stack<counted> r;
+        writer::on_stack<counted> r;
         CHECK_FALSE(logic_error_of([&] { r.value.value(); }).empty());
-        access::succeed(r.value, 7);
+        writer::succeed(r.value, 7);
         CHECK(counted::alive == 1);
         CHECK(r.value.value().number == 7);
         r.value.set_error(error_saying("no"));
@@ -179,12 +179,12 @@ TEST_CASE("result: its value is there exactly while the task succeeded") {
 }
 
 TEST_CASE("result: a value makes a failed or cancelled task succeed") {
-    access::on_stack<int> r;
-    access::fail(r.value, error_saying("x"));
+    writer::on_stack<int> r;
+    writer::fail(r.value, error_saying("x"));
     r.value.set_value(1);
     CHECK(r.value.succeeded());
     CHECK_FALSE(r.value.error());
-    access::cancel(r.value, lastly::errc::cancelled);
+    writer::cancel(r.value, lastly::errc::cancelled);
     r.value.set_value(2);
     CHECK(r.value.succeeded());
     CHECK_FALSE(r.value.cause());
@@ -193,8 +193,8 @@ TEST_CASE("result: a value makes a failed or cancelled task succeed") {
 
 TEST_CASE("result: a value whose move throws leaves the task failed with that exception") {
     {
-        access::on_stack<counted> r;
-        access::succeed(r.value, 1);
+        writer::on_stack<counted> r;
+        writer::succeed(r.value, 1);
         CHECK_THROWS_AS(r.value.set_value(counted(13)), std::runtime_error);
         CHECK(r.value.failed());
         CHECK(words_of(r.value) == "unlucky move");
@@ -203,21 +203,21 @@ TEST_CASE("result: a value whose move throws leaves the task failed with that ex
 }
 
 TEST_CASE("result: null is no error, and changes nothing") {
-    access::on_stack<int> r;
-    access::succeed(r.value, 3);
+    writer::on_stack<int> r;
+    writer::succeed(r.value, 3);
     CHECK(logic_error_of([&] { r.value.set_error(nullptr); }).find("nullptr") != std::string::npos);
     CHECK(r.value.value() == 3);
-    access::on_stack<void> v;
-    access::succeed(v.value);
+    writer::on_stack<void> v;
+    writer::succeed(v.value);
     CHECK(logic_error_of([&] { v.value.set_error(nullptr); }).find("nullptr") != std::string::npos);
     CHECK(v.value.succeeded());
 }
 
 TEST_CASE("result: a rejected task's outcome cannot be changed") {
-    access::on_stack<int> r;
-    access::on_stack<void> v;
-    access::reject(r.value, lastly::errc::pool_full);
-    access::reject(v.value, lastly::errc::pool_closed);
+    writer::on_stack<int> r;
+    writer::on_stack<void> v;
+    writer::reject(r.value, lastly::errc::pool_full);
+    writer::reject(v.value, lastly::errc::pool_closed);
     const std::string told = "lastly: the outcome of a rejected task cannot be changed";
     CHECK(logic_error_of([&] { r.value.set_value(1); }) == told);
     CHECK(logic_error_of([&] { r.value.set_error(error_saying("x")); }) == told);
@@ -229,8 +229,8 @@ TEST_CASE("result: a rejected task's outcome cannot be changed") {
 }
 
 TEST_CASE("result: without a value it answers only for a task that succeeded") {
-    access::on_stack<void> r;
-    access::succeed(r.value);
+    writer::on_stack<void> r;
+    writer::succeed(r.value);
     CHECK_NOTHROW(r.value.value());
     r.value.set_error(error_saying("x"));
     CHECK(logic_error_of([&] { r.value.value(); }).find("did not succeed") != std::string::npos);
@@ -240,8 +240,8 @@ TEST_CASE("result: without a value it answers only for a task that succeeded") {
 
 TEST_CASE("result: a reference refers to the object itself") {
     int first = 1, second = 2;
-    access::on_stack<int&> r;
-    access::succeed(r.value, first);
+    writer::on_stack<int&> r;
+    writer::succeed(r.value, first);
     CHECK(&r.value.value() == &first);
     r.value.set_value(second);
     CHECK(&r.value.value() == &second);
@@ -250,16 +250,16 @@ TEST_CASE("result: a reference refers to the object itself") {
 }
 
 TEST_CASE("result: it holds move-only, over-aligned and large values") {
-    access::on_stack<std::unique_ptr<int>> owner;
-    access::succeed(owner.value, std::make_unique<int>(4));
+    writer::on_stack<std::unique_ptr<int>> owner;
+    writer::succeed(owner.value, std::make_unique<int>(4));
     owner.value.set_value(std::make_unique<int>(5));
     CHECK(*owner.value.value() == 5);
-    access::on_stack<wide> aligned;
-    access::succeed(aligned.value, wide{6});
+    writer::on_stack<wide> aligned;
+    writer::succeed(aligned.value, wide{6});
     CHECK(reinterpret_cast<std::uintptr_t>(&aligned.value.value()) % 128 == 0);
     CHECK(aligned.value.value().value == 6);
-    access::on_stack<std::string> text;
-    access::succeed(text.value, 100u, 'x');
+    writer::on_stack<std::string> text;
+    writer::succeed(text.value, 100u, 'x');
     text.value.set_value(text.value.value() + "y");   // from itself
     CHECK(text.value.value().size() == 101);
 }

@@ -42,7 +42,7 @@ template <class B> concept makes_task = requires(B b) { make_task(std::move(b));
 static_assert(std::is_same_v<decltype(make_task(std::declval<body_of_context>())), task<std::string>>);
 static_assert(std::is_same_v<decltype(make_task(std::declval<body_of_both>())), task<int>>);   // the context is preferred
 static_assert(std::is_same_v<decltype(make_task(std::declval<int& (*)()>())), task<int&>>);
-static_assert(std::is_same_v<decltype(make_task(std::declval<const int (*)()>())), task<int>>);
+static_assert(std::is_same_v<decltype(make_task(std::declval<const int& (*)()>())), task<const int&>>);
 static_assert(makes_task<void (*)()> && !makes_task<not_a_body> && !makes_task<int>);
 
 }   // namespace

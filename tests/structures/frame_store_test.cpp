@@ -61,7 +61,7 @@ TEST_CASE("frame_store: blocks in use do not overlap") {
 
 TEST_CASE("frame_store: more than 16 MiB is refused") {
     CHECK(detail::allocate_block(block_kind::frame, (16u << 20) + 1) == nullptr);
-    CHECK(detail::allocate_frame(~std::size_t{0}) == nullptr);
+    CHECK(detail::allocate_frame(~std::size_t{0}, false) == nullptr);
 }
 
 TEST_CASE("frame_store: without memory a large block is refused, and the next one is there") {
@@ -96,28 +96,33 @@ TEST_CASE("frame_store: without memory a small block is refused, and the next on
 }
 
 TEST_CASE("frame_store: a frame that comes back on its thread is used next, and keeps its generation") {
-    detail::frame* const f = detail::allocate_frame(100);
+    detail::frame* const f = detail::allocate_frame(100, false);
     REQUIRE(f != nullptr);
     f->progress.store(detail::make_progress(77, 0, 0, detail::phase::free), detail::relaxed);
-    detail::release_frame(*f, 100);
-    detail::frame* const again = detail::allocate_frame(128);
+    detail::release_frame(*f, 100, false);
+    detail::frame* const again = detail::allocate_frame(128, false);
     CHECK(again == f);
     CHECK(again->generation() == 77);
     CHECK(detail::phase_of(again->progress.load(detail::relaxed)) == detail::phase::free);
-    detail::release_frame(*again, 128);
+    detail::release_frame(*again, 128, false);
 }
 
-TEST_CASE("frame_store: a frame and a node never share a slab") {
-    std::vector<void*> frames, nodes;
-    std::set<std::uint32_t> slabs;
+TEST_CASE("frame_store: frames with and without a name and nodes never share a slab") {
+    constexpr block_kind kinds[] = {block_kind::frame, block_kind::named_frame, block_kind::node};
+    std::vector<void*> blocks[3];
+    std::set<std::uint32_t> slabs[3];
     for (int i = 0; i < 200; ++i) {
-        frames.push_back(detail::allocate_block(block_kind::frame, 64));
-        nodes.push_back(detail::allocate_block(block_kind::node, 64));
-        slabs.insert(detail::slab_number(frames.back()));
+        for (std::size_t k = 0; k < 3; ++k) {
+            blocks[k].push_back(detail::allocate_block(kinds[k], 64));
+            slabs[k].insert(detail::slab_number(blocks[k].back()));
+        }
     }
-    for (void* const n : nodes) CHECK(slabs.count(detail::slab_number(n)) == 0);
-    for (void* const f : frames) detail::release_block(block_kind::frame, 64, f);
-    for (void* const n : nodes) detail::release_block(block_kind::node, 64, n);
+    for (std::size_t k = 0; k < 3; ++k) {
+        for (void* const b : blocks[k]) {
+            CHECK(slabs[(k + 1) % 3].count(detail::slab_number(b)) + slabs[(k + 2) % 3].count(detail::slab_number(b)) == 0);
+            detail::release_block(kinds[k], 64, b);
+        }
+    }
 }
 
 TEST_CASE("frame_store: after a flush another thread uses what this one had cached") {
@@ -146,6 +151,10 @@ TEST_CASE("frame_store: a block is in one hand at a time while threads exchange 
     frames.run(4, 30'000);
     CHECK(frames.collisions() == 0);
     CHECK(frames.refused() == 0);
+    block_exchange named(block_kind::named_frame, {64, 256, 20 << 10});
+    named.run(4, 3'000);
+    CHECK(named.collisions() == 0);
+    CHECK(named.refused() == 0);
     block_exchange nodes(block_kind::node, {64, 4096, 8192, 20 << 10});
     nodes.run(4, 6'000);
     CHECK(nodes.collisions() == 0);
@@ -185,7 +194,7 @@ TEST_CASE("frame_store: memory stays flat over 2,000 short threads") {
 TEST_CASE("frame_store: a walk visits each frame in use, and no free one") {
     std::vector<detail::frame*> frames;
     for (const std::size_t bytes : {64u, 64u, 200u, 8192u, 20u << 10}) {
-        frames.push_back(detail::allocate_frame(bytes));
+        frames.push_back(detail::allocate_frame(bytes, false));
         REQUIRE(frames.back() != nullptr);
         CHECK(walked_frames().count(frames.back()) == 0);
         show(*frames.back(), detail::phase::building);
@@ -194,29 +203,64 @@ TEST_CASE("frame_store: a walk visits each frame in use, and no free one") {
     for (detail::frame* const f : frames) CHECK(found.count(f) == 1);
     for (std::size_t i = 0; i < frames.size(); ++i) {
         show(*frames[i], detail::phase::free);
-        detail::release_frame(*frames[i], std::vector<std::size_t>{64, 64, 200, 8192, 20 << 10}[i]);
+        detail::release_frame(*frames[i], std::vector<std::size_t>{64, 64, 200, 8192, 20 << 10}[i], false);
     }
     const auto later = walked_frames();
     for (detail::frame* const f : frames) CHECK(later.count(f) == 0);
 }
 
+namespace {
+
+// A slab of frames that is given back while a walk is in the midst of it, and what is taken meanwhile.
+struct reborn_slab {
+    std::byte* slab;
+    std::size_t visits;
+    std::vector<std::byte*> taken;
+
+    static void visit(detail::frame& f, void* self) {
+        auto& s = *static_cast<reborn_slab*>(self);
+        const auto* const at = reinterpret_cast<std::byte*>(&f);
+        if (at < s.slab || at >= s.slab + detail::slab_bytes || ++s.visits > 1) return;
+        show(f, detail::phase::free);
+        detail::give_slabs(s.slab);
+        for (const auto kind : {block_kind::node, block_kind::magazine}) {
+            s.taken.push_back(detail::take_slabs(detail::small_classes, kind));
+            if (s.taken.back() != nullptr) std::memset(s.taken.back(), 0x02, detail::slab_bytes);   // every byte could be a phase
+        }
+    }
+};
+
+}   // namespace
+
+TEST_CASE("frame_store: a walk does not take for frames what a slab has become meanwhile") {
+    reborn_slab s{detail::take_slabs(0, block_kind::frame), 0, {}};
+    REQUIRE(s.slab != nullptr);
+    show(*reinterpret_cast<detail::frame*>(s.slab), detail::phase::building);
+    detail::walk_frames(&reborn_slab::visit, &s);
+    CHECK(s.visits == 1);
+    for (std::byte* const slab : s.taken) {
+        REQUIRE(slab != nullptr);
+        detail::give_slabs(slab);
+    }
+}
+
 TEST_CASE("frame_store: a walk goes on while frames come and go") {
     std::atomic<bool> over{false};
     std::atomic<std::uint64_t> turns{0};
-    detail::frame* const steady = detail::allocate_frame(64);
+    detail::frame* const steady = detail::allocate_frame(64, false);
     REQUIRE(steady != nullptr);
     show(*steady, detail::phase::queued);
     std::thread busy([&] {
         while (!over.load()) {
             detail::frame* frames[40];
             for (detail::frame*& f : frames) {
-                f = detail::allocate_frame(64);
+                f = detail::allocate_frame(64, false);
                 if (f != nullptr) show(*f, detail::phase::queued);
             }
             for (detail::frame* const f : frames) {
                 if (f == nullptr) continue;
                 show(*f, detail::phase::free);
-                detail::release_frame(*f, 64);
+                detail::release_frame(*f, 64, false);
             }
             ++turns;
         }
@@ -227,5 +271,5 @@ TEST_CASE("frame_store: a walk goes on while frames come and go") {
     busy.join();
     CHECK(missed == 0);
     show(*steady, detail::phase::free);
-    detail::release_frame(*steady, 64);
+    detail::release_frame(*steady, 64, false);
 }

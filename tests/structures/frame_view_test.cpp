@@ -19,12 +19,14 @@ namespace {
 
 constexpr std::array<const char*, 4> names = {"north", "east", "south", "west"};
 constexpr std::array<const char*, 3> files = {"a.cpp", "b.cpp", "c.cpp"};
-constexpr detail::frame_ops nameless{nullptr, nullptr, nullptr, 64, 0, 3, false};
-constexpr detail::frame_ops named_first{nullptr, nullptr, nullptr, 64, 48, 1, false};
-constexpr detail::frame_ops named_second{nullptr, nullptr, nullptr, 64, 56, 2, false};
+constexpr detail::frame_ops nameless{nullptr, nullptr, nullptr, 64, 3, false, false};
+constexpr detail::frame_ops named_first{nullptr, nullptr, nullptr, 64, 1, true, false};
+constexpr detail::frame_ops named_second{nullptr, nullptr, nullptr, 64, 2, true, true};
 
+// Not from the store: its generations begin at one.
 struct alignas(64) one_frame {
     std::byte bytes[64]{};
+    one_frame() { get().progress.store(detail::make_progress(1, 0, 0, phase::free), detail::relaxed); }
     detail::frame& get() { return *reinterpret_cast<detail::frame*>(bytes); }
 };
 
@@ -35,7 +37,7 @@ void build(detail::frame& f) {
     const std::uint64_t n = f.generation() + 1;
     const detail::frame_ops& ops = ops_for(n);
     detail::prepare_frame(f, ops, {files[n % files.size()], static_cast<std::uint32_t>(n)});
-    if (ops.name_at != 0) detail::store_name(f, ops.name_at, names[n % names.size()]);
+    if (ops.named) detail::store_name(f, names[n % names.size()]);
     f.owner.store(reinterpret_cast<detail::pool_anchor*>(n * 64), detail::release);
     f.stamp.store(n * 7, detail::release);
 }
@@ -54,7 +56,7 @@ TEST_CASE("frame_view: a free frame and one being built show nothing") {
     one_frame storage;
     detail::frame& f = storage.get();
     detail::frame_view v{};
-    CHECK_FALSE(detail::look(f, v));   // never used: all zeros
+    CHECK_FALSE(detail::look(f, v));   // never used
     build(f);
     CHECK_FALSE(detail::look(f, v));
     f.show(phase::queued, 0, 3);
@@ -69,7 +71,7 @@ TEST_CASE("frame_view: a look shows the fields of the task in every phase") {
     for (int task = 0; task < 6; ++task) {
         build(f);
         const std::uint64_t n = f.generation();
-        CHECK(n == static_cast<std::uint64_t>(task) + 1);
+        CHECK(n == static_cast<std::uint64_t>(task) + 2);
         for (const phase p : {phase::queued, phase::running, phase::finalizing, phase::held}) {
             f.show(p, 5, ops_for(n).attached);
             detail::frame_view v{};
@@ -90,7 +92,7 @@ TEST_CASE("frame_view: a frame has a name if its type has one and it was stored"
     CHECK(*detail::name_of(f) == '\0');
     detail::prepare_frame(f, named_second, {"x.cpp", 1});
     CHECK(*detail::name_of(f) == '\0');   // not stored yet
-    detail::store_name(f, named_second.name_at, names[2]);
+    detail::store_name(f, names[2]);
     CHECK(detail::name_of(f) == names[2]);
 }
 

@@ -142,39 +142,60 @@ TEST_CASE("slab: a walk finds what is in use as its kind, once, and nothing else
     CHECK(walked(block_kind::node).count({n, 5}) == 0);
 }
 
-TEST_CASE("slab: no page goes back while a walk exists") {
-    std::byte* const s = detail::take_slabs(1, block_kind::node);
-    REQUIRE(s != nullptr);
-    std::memset(s, 0xcd, detail::slab_bytes);
-    const std::size_t before = detail::slabs_in_use();
-    {
-        const detail::slab_walk walk;
-        const detail::slab_walk second;
-        detail::give_slabs(s);
-        CHECK(detail::slabs_in_use() == before - 1);
-        CHECK(s[0] == std::byte{0xcd});
-        CHECK(s[detail::slab_bytes - 1] == std::byte{0xcd});
-    }
-    std::byte* const again = detail::take_slabs(1, block_kind::node);
-    REQUIRE(again == s);
-    std::memset(s, 0, detail::slab_bytes);
-    detail::give_slabs(again);
-}
-
-// A slab that comes back as frames must say "free" wherever a frame header may lie (invariant 2).
-TEST_CASE("slab: one that was given back during a walk reads as zeros when it is taken as frames") {
+TEST_CASE("slab: one that is given back reads as zeros at once, also during a walk") {
     std::byte* const s = detail::take_slabs(detail::small_classes, block_kind::node);
     REQUIRE(s != nullptr);
     std::memset(s, 0x03, detail::slab_bytes);
-    {
-        const detail::slab_walk walk;
-        detail::give_slabs(s);
-    }
-    std::byte* const again = detail::take_slabs(0, block_kind::frame);
-    REQUIRE(again == s);
+    detail::slab_walk walk;
+    std::byte* first = nullptr;
+    std::uint32_t size_class = 0;
+    bool found = false;
+    while (!found && walk.next(block_kind::node, first, size_class)) found = first == s;
+    CHECK(found);
+    const std::size_t before = detail::slabs_in_use();
+    detail::give_slabs(s);
+    CHECK(detail::slabs_in_use() == before - 1);
+    CHECK(reads_as_zeros(s, detail::slab_bytes));   // phase free, wherever a header may lie
+    std::byte* const again = detail::take_slabs(0, block_kind::node);
+    CHECK(again == s);
     CHECK(reads_as_zeros(again, detail::slab_bytes));
-    std::memset(again, 0, detail::slab_bytes);   // other tests walk over it
     detail::give_slabs(again);
+}
+
+TEST_CASE("slab: one of frames is used again only for frames of the same kind and size") {
+    for (const block_kind kind : {block_kind::frame, block_kind::named_frame}) {
+        for (const std::uint32_t size_class : {0u, 3u, detail::small_classes}) {
+            CAPTURE(size_class);
+            std::byte* const s = detail::take_slabs(size_class, kind);
+            REQUIRE(s != nullptr);
+            detail::give_slabs(s);
+            const block_kind other = kind == block_kind::frame ? block_kind::named_frame : block_kind::frame;
+            std::byte* const strangers[] = {detail::take_slabs(size_class, other), detail::take_slabs(size_class, block_kind::node),
+                                            detail::take_slabs(size_class, block_kind::magazine),
+                                            detail::take_slabs(size_class == 0 ? 1 : 0, kind),
+                                            detail::take_slabs(detail::small_classes + (size_class == detail::small_classes ? 1u : 0u), kind)};
+            for (std::byte* const stranger : strangers) {
+                REQUIRE(stranger != nullptr);
+                CHECK((stranger + detail::slab_bytes <= s || stranger >= s + detail::slab_bytes));
+            }
+            std::byte* const same = detail::take_slabs(size_class, kind);
+            CHECK(same == s);
+            CHECK(reads_as_zeros(same, detail::slab_bytes));
+            detail::give_slabs(same);
+            for (std::byte* const stranger : strangers) detail::give_slabs(stranger);
+        }
+    }
+}
+
+TEST_CASE("slab: every time it is taken is another birth") {
+    std::byte* const s = detail::take_slabs(0, block_kind::node);
+    REQUIRE(s != nullptr);
+    const std::uint32_t births = detail::info_of(s).births;
+    CHECK(births >= 1);
+    detail::give_slabs(s);
+    REQUIRE(detail::take_slabs(detail::small_classes, block_kind::node) == s);
+    CHECK(detail::info_of(s).births == births + 1);
+    detail::give_slabs(s);
 }
 
 TEST_CASE("slab: a slab is in one hand at a time") {

@@ -4,37 +4,42 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <memory>
 #include <thread>
 
 using namespace lastly::detail;
 
-TEST_CASE("anchor: a given-back anchor refuses visits and returns with a new serial number") {
-    pool_anchor* const first = take_anchor();
+TEST_CASE("anchor: it is open between open and shut only, and a later lease has a new serial number") {
+    auto lease = std::make_unique<anchor_lease>();
+    pool_anchor* const first = lease->get();
     const std::uint64_t serial = first->serial();
+    CHECK_FALSE(first->enter());
+    lease->open();
     CHECK(first->enter());
     first->leave();
-    give_anchor(*first);
+    lease.reset();
     CHECK_FALSE(first->enter());
-    pool_anchor* const second = take_anchor();
-    CHECK(second->serial() > serial);
-    CHECK(second->gate().load(acquire) == 0);
-    CHECK(second->enter());
-    second->leave();
-    give_anchor(*second);
+    const anchor_lease second;
+    CHECK(second.get()->serial() > serial);
+    CHECK(second.get()->gate().load(acquire) == 0);
+    CHECK_FALSE(second.get()->enter());
 }
 
-TEST_CASE("anchor: giving back waits for the last visitor") {
-    pool_anchor* const a = take_anchor();
-    REQUIRE(a->enter());
-    REQUIRE(a->enter());
+TEST_CASE("anchor: shutting waits for the last visitor") {
+    anchor_lease lease;
+    lease.open();
+    REQUIRE(lease.get()->enter());
+    REQUIRE(lease.get()->enter());
     std::atomic<bool> left{false}, seen_left{false};
     std::thread owner([&] {
-        give_anchor(*a);
+        lease.shut();
         seen_left = left.load();
     });
-    a->leave();
+    lease.get()->leave();
     left = true;
-    a->leave();
+    lease.get()->leave();
     owner.join();
     CHECK(seen_left);
 }
+
+TEST_CASE("anchor: nobody's is never open") { CHECK_FALSE(nobodys_anchor().enter()); }

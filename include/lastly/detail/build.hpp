@@ -24,8 +24,8 @@ inline void prepare_frame(frame& f, const frame_ops& ops, creation_site site) no
     f.file.store(site.file, release);
 }
 
-inline void store_name(frame& f, std::size_t at, const char* text) noexcept {
-    reinterpret_cast<atomic<const char*>*>(f.at(at))->store(text, release);   // order: [F2] a walker that sees the name sees the building phase
+inline void store_name(frame& f, const char* text) noexcept {
+    reinterpret_cast<name_slot*>(f.at(sizeof(frame)))->store(text, release);   // order: [F2] a walker that sees the name sees the building phase
 }
 
 template <bool Handle, class Body, class... A>
@@ -43,14 +43,14 @@ public:
     // The frame, ready to be submitted; throws after the chain has run.
     frame& build(pool_core* pool, creation_site site) {
         check_finalizers(indices());
-        frame* const f = allocate_frame(layout::ops.size_bytes);
+        frame* const f = allocate_frame(layout::ops.size_bytes, layout::ops.named);
         if (f == nullptr) {
             const std::error_code cause = std::make_error_code(std::errc::not_enough_memory);
-            refuse(nullptr, 0, pool, site, cause);
+            refuse(nullptr, 0, false, pool, site, cause);
             throw_rejected(cause);
         }
         prepare_frame(*f, layout::ops, site);
-        if constexpr (list::names != 0) store_name(*f, layout::where.name, name());
+        if constexpr (list::names != 0) store_name(*f, name());
         std::size_t built = 0;
         bool has_body = false;
         try {
@@ -58,11 +58,9 @@ public:
             has_body = true;
             build_finalizers(*f, built, indices());
         } catch (...) {
-            refuse(f, built, pool, site, errc::construction_failed);
-            if (has_body) std::destroy_at(std::addressof(layout::body(*f)));
-            destroy_built(*f, built, indices());
+            refuse(f, built, has_body, pool, site, errc::construction_failed);
             f->show(phase::free, 0, 0);
-            release_frame(*f, layout::ops.size_bytes);
+            release_frame(*f, layout::ops.size_bytes, layout::ops.named);
             throw;
         }
         return *f;
@@ -89,7 +87,7 @@ private:
         ((I < built ? std::destroy_at(std::addressof(layout::template finalizer_at<I>(f))) : void()), ...);
     }
 
-    void refuse(frame* f, std::size_t built, pool_core* pool, creation_site site, std::error_code cause) {
+    void refuse(frame* f, std::size_t built, bool has_body, pool_core* pool, creation_site site, std::error_code cause) {
         run_record r;
         r.task = f;
         r.start = false;
@@ -105,6 +103,8 @@ private:
             r.result = &local.value;
             outcome_access::reject(local.value, cause);
             run_refused(f, built, local.value, r, indices());
+            if (has_body) std::destroy_at(std::addressof(layout::body(*f)));
+            if (f != nullptr) destroy_built(*f, built, indices());
             do {
                 layout::run_pending(local.value, r);
                 destroy_spent(r);

@@ -7,7 +7,7 @@
 //       24   file
 //       32   stamp      submission time in ms, or the link while the frame stands in the overflow list
 //       40   owner      the anchor of the pool that accepted it; null before
-//       48   a task with a handle: stop cause, 16 bytes; then result; then body, name, finalizers, spare room
+//       48   the name, if it has one; with a handle: stop cause, 16 bytes, and result; then body, finalizers, spare room
 //
 // Who may touch what: the holder of the frame (a caller's hand, a worker's hand) writes the header; a handle touches
 // `state`, and the stop cause after it won the right to; a walker reads header fields at any time.
@@ -49,8 +49,8 @@ struct frame_ops {
     void (*destroy_result)(frame&);         // with a handle only: what the handle did not take
     outcome* (*outcome_in)(frame&);         // with a handle only: where the outcome lies
     std::uint32_t size_bytes;               // in use; what the frame store adds is spare room for deferred finalizers
-    std::uint16_t name_at;                  // offset of the name; 0: none
     std::uint8_t attached;                  // attached finalizers
+    bool named;
     bool has_handle_part;
 };
 
@@ -74,12 +74,15 @@ struct frame {
 };
 static_assert(sizeof(frame) == 48, "a 16-byte capture fits a cache line");
 
-// Beside the header of a task with a handle: the cause of a stop, valid once the state says stop_set.
+// Behind the header of a named task: a walker may read it at any time, like the header.
+using name_slot = atomic<const char*>;
+// Behind that, for a task with a handle: the cause of a stop, valid once the state says stop_set.
 struct stop_cause {
     const std::error_category* category;
     std::int32_t value;
 };
-inline constexpr std::size_t handle_part_bytes = 16;
+static_assert(sizeof(stop_cause) == 16);
+constexpr std::size_t end_of_name(bool named) noexcept { return sizeof(frame) + (named ? sizeof(name_slot) : 0); }
 
 // A run of one task: lives on the stack of the thread that runs it. Touched by that thread only.
 struct run_record {
@@ -94,6 +97,7 @@ struct run_record {
     const char* name = nullptr;          // set with `site` where there is no frame
     creation_site site{nullptr, 0};
     std::error_code cause{};             // why the body does not start
+    std::exception_ptr reported{};       // a failure that came from a finalizer: the sink knows it
     std::size_t deferred_pending = 0;
     std::uint64_t attached = 0;          // the ledger's finalizer columns, each counted at its event
     std::uint64_t run = 0;
@@ -104,7 +108,6 @@ struct run_record {
     bool start = true;
     bool rejected = false;
     bool finalizing = false;
-    bool error_reported = false;         // the failure came from a finalizer, and the sink knows
     bool chain_reported = false;
 };
 
@@ -118,9 +121,9 @@ struct chain_node {
 
 // Compiled halves ------------------------------------------------------------------------------------------------------
 // The frame store: aligned to a cache line; null when out of memory. Never throws, never locks.
-LASTLY_EXPORT frame* allocate_frame(std::size_t size_bytes) noexcept;
+LASTLY_EXPORT frame* allocate_frame(std::size_t size_bytes, bool named) noexcept;
 LASTLY_EXPORT std::uint64_t first_generation(const frame& f) noexcept;   // for a frame whose memory is fresh
-LASTLY_EXPORT void release_frame(frame& f, std::size_t size_bytes) noexcept;
+LASTLY_EXPORT void release_frame(frame& f, std::size_t size_bytes, bool named) noexcept;
 
 LASTLY_EXPORT run_record* current_run() noexcept;                   // this thread's innermost; null outside a task
 LASTLY_EXPORT run_record& run_to_defer_to(run_record* wanted);      // std::logic_error unless it is this thread's

@@ -84,13 +84,12 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
     static constexpr std::size_t count = list::finalizers;
 
     struct places {
-        std::size_t result = 0, name = 0, body = 0, end = 0;
+        std::size_t result = 0, body = 0, end = 0;
         std::array<std::size_t, count + 1> finalizer{};
     };
     static constexpr places where = [] {
         places p;
-        layout_cursor at{sizeof(frame) + (Handle ? handle_part_bytes : 0)};
-        if constexpr (list::names != 0) p.name = at.place(sizeof(const char*), alignof(const char*));
+        layout_cursor at{end_of_name(list::names != 0) + (Handle ? sizeof(stop_cause) : 0)};
         if constexpr (Handle) p.result = at.place(sizeof(result<R>), alignof(result<R>));
         p.body = at.place(sizeof(Body), alignof(Body));
         [&]<std::size_t... I>(std::index_sequence<I...>) {
@@ -205,8 +204,8 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
         Handle ? &destroy_result : nullptr,
         Handle ? &outcome_in : nullptr,
         static_cast<std::uint32_t>(where.end),
-        static_cast<std::uint16_t>(where.name),
         static_cast<std::uint8_t>(count),
+        list::names != 0,
         Handle,
     };
 };

@@ -113,24 +113,25 @@ TEST_CASE("frame_builder: a frame that was not finished goes back to the store")
     strings told;
     int none_left = 0;
     const fragile_body body(&none_left, &told, "body");
-    const std::size_t bytes = sizeof(lastly::detail::frame) + lastly::detail::handle_part_bytes + sizeof(lastly::result<void>) + sizeof(body);
-    lastly::detail::frame* const probe = lastly::detail::allocate_frame(bytes);   // the one that comes next
+    const std::size_t bytes = sizeof(lastly::detail::frame) + sizeof(lastly::detail::stop_cause) + sizeof(lastly::result<void>) + sizeof(body);
+    lastly::detail::frame* const probe = lastly::detail::allocate_frame(bytes, false);   // the one that comes next
     REQUIRE(probe != nullptr);
-    lastly::detail::release_frame(*probe, bytes);
+    lastly::detail::release_frame(*probe, bytes, false);
     CHECK_THROWS_AS((void)lastly::make_task(body), std::runtime_error);
     CHECK(lastly::detail::phase_of(probe->progress.load(lastly::detail::relaxed)) == lastly::detail::phase::free);
-    lastly::detail::frame* const again = lastly::detail::allocate_frame(bytes);
+    lastly::detail::frame* const again = lastly::detail::allocate_frame(bytes, false);
     CHECK(again == probe);
-    lastly::detail::release_frame(*again, bytes);
+    lastly::detail::release_frame(*again, bytes, false);
 }
 
 TEST_CASE("prepare_frame: a new task in a frame has a new generation, and is being built") {
-    lastly::detail::frame* const f = lastly::detail::allocate_frame(64);
+    lastly::detail::frame* const f = lastly::detail::allocate_frame(64, false);
     REQUIRE(f != nullptr);
-    static constexpr lastly::detail::frame_ops ops{nullptr, nullptr, nullptr, 64, 48, 2, false};
-    const std::uint64_t before = f->generation();
+    static constexpr lastly::detail::frame_ops ops{nullptr, nullptr, nullptr, 64, 2, false, false};
+    const std::uint64_t last = f->generation();
+    const std::uint64_t expected = last != 0 ? last + 1 : lastly::detail::first_generation(*f);
     lastly::detail::prepare_frame(*f, ops, {"x.cpp", 12});
-    CHECK(f->generation() == before + 1);
+    CHECK(f->generation() == expected);
     CHECK(lastly::detail::phase_of(f->progress.load(lastly::detail::relaxed)) == lastly::detail::phase::building);
     CHECK(lastly::detail::pending_of(f->progress.load(lastly::detail::relaxed)) == 2);
     CHECK(&f->type() == &ops);
@@ -139,5 +140,5 @@ TEST_CASE("prepare_frame: a new task in a frame has a new generation, and is bei
     CHECK(f->owner.load(lastly::detail::relaxed) == nullptr);
     CHECK(f->state.load(lastly::detail::relaxed) == 0);
     f->show(lastly::detail::phase::free, 0, 0);
-    lastly::detail::release_frame(*f, 64);
+    lastly::detail::release_frame(*f, 64, false);
 }

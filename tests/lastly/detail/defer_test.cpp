@@ -178,7 +178,7 @@ TEST_CASE("defer: a node takes the frame's spare room first, then a block of the
         const void* places[4] = {};
         const detail::frame* frame = nullptr;
         std::size_t bytes = 0;
-        pool->run([&, padding = std::array<char, 60>{}](task_context& t) {
+        pool->run([&, padding = std::array<char, 32>{}](task_context& t) {
             (void)padding;
             frame = detail::current_run()->task;
             bytes = detail::current_run()->task->type().size_bytes;

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <cstdlib>
 #include <set>
 
 using lastly::detail::fault_id;
@@ -28,4 +29,5 @@ TEST_CASE("fault: a place is broken only in a build with faults, and only while 
     CHECK_FALSE(LASTLY_FAULT("test-other"));
     lastly::detail::activate_fault(nullptr);
     CHECK_FALSE(LASTLY_FAULT("test-only"));
+    lastly::detail::activate_fault(std::getenv("LASTLY_FAULT"));   // the one that the whole run is under, if there is one
 }

@@ -1,0 +1,90 @@
+// oneTBB as two backends: task_arena::enqueue, and task_group::run from outside.
+// Both have `workers` workers beside the submitting threads: global_control counts one caller more.
+// enqueue: an arena of `workers` slots, none reserved for callers; nobody counts, so the caller looks at the tally every 20 µs,
+// which costs the workers less than any counter. group: callers have reserved slots and submit inside the arena, as spawning
+// wants it; the caller's wait runs tasks too, as task_group::wait does, so its drain has one thread more than the others.
+#pragma once
+
+#include <oneapi/tbb/global_control.h>
+#include <oneapi/tbb/task_arena.h>
+#include <oneapi/tbb/task_group.h>
+
+#include <chrono>
+#include <thread>
+#include <utility>
+
+namespace bench {
+
+template <class Cleanups>
+class onetbb_enqueue {
+public:
+    explicit onetbb_enqueue(unsigned workers)
+        : limit_(oneapi::tbb::global_control::max_allowed_parallelism, workers + 1), arena_(static_cast<int>(workers), 0) {
+        arena_.initialize();
+    }
+
+    class producer {
+    public:
+        explicit producer(onetbb_enqueue& to) : arena_(to.arena_) {}
+        template <class Loop>
+        void within(Loop&& loop) { loop(); }
+        template <class Body>
+        void submit(Body body) { arena_.enqueue(std::move(body)); }
+        template <class Body, class C>
+        void submit(Body body, C a, C b, C c) { arena_.enqueue(Cleanups::join(body, a, b, c)); }
+        template <class Body>
+        void submit_any(Body body) { arena_.enqueue(std::move(body)); }
+
+    private:
+        oneapi::tbb::task_arena& arena_;
+    };
+
+    template <class Done>
+    void wait(Done&& done) {
+        while (!done()) std::this_thread::sleep_for(std::chrono::microseconds(20));
+    }
+
+private:
+    oneapi::tbb::global_control limit_;
+    oneapi::tbb::task_arena arena_;
+};
+
+template <class Cleanups>
+class onetbb_group {
+public:
+    explicit onetbb_group(unsigned workers)
+        : limit_(oneapi::tbb::global_control::max_allowed_parallelism, workers + 1),
+          arena_(static_cast<int>(workers + callers), callers) {
+        arena_.initialize();
+    }
+
+    class producer {
+    public:
+        explicit producer(onetbb_group& to) : arena_(to.arena_), group_(to.group_) {}
+        template <class Loop>
+        void within(Loop&& loop) { arena_.execute(std::forward<Loop>(loop)); }
+        template <class Body>
+        void submit(Body body) { group_.run(std::move(body)); }
+        template <class Body, class C>
+        void submit(Body body, C a, C b, C c) { group_.run(Cleanups::join(body, a, b, c)); }
+        template <class Body>
+        void submit_any(Body body) { group_.run(std::move(body)); }
+
+    private:
+        oneapi::tbb::task_arena& arena_;
+        oneapi::tbb::task_group& group_;
+    };
+
+    template <class Done>
+    void wait(Done&&) {
+        arena_.execute([this] { group_.wait(); });
+    }
+
+private:
+    static constexpr unsigned callers = 2;
+    oneapi::tbb::global_control limit_;
+    oneapi::tbb::task_arena arena_;
+    oneapi::tbb::task_group group_;
+};
+
+}   // namespace bench
