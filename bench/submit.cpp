@@ -57,8 +57,10 @@ void measure(benchmark::State& state, const submit_shape& shape) {
         threads = std::max(threads, t.threads);
     }
     state.counters["task_ns"] = median(whole);
-    state.counters["submit_ns"] = median(submit);
-    state.counters["drain_ns"] = median(drain);
+    if (shape.gated) {
+        state.counters["submit_ns"] = median(submit);
+        state.counters["drain_ns"] = median(drain);
+    }
     state.counters["threads"] = threads;
 }
 

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <csignal>
 #include <future>
+#include <memory>
 #include <pthread.h>
 #include <string>
 #include <thread>
@@ -109,12 +110,19 @@ TEST_CASE("thread: it may be moved, and then the other one is joined") {
 }
 
 TEST_CASE("thread: a detached one runs to its end") {
-    std::promise<void> done;
+    using shared_promise = std::shared_ptr<std::promise<void>>;   // the thread may be the last to let go of it
+    const auto done = std::make_shared<std::promise<void>>();
+    const auto run = [](void* p) {
+        const std::unique_ptr<shared_promise> mine(static_cast<shared_promise*>(p));
+        (*mine)->set_value();
+    };
+    auto passed = std::make_unique<shared_promise>(done);
     detail::thread t;
-    REQUIRE_FALSE(t.start([](void* p) { static_cast<std::promise<void>*>(p)->set_value_at_thread_exit(); }, &done, "detached"));
+    REQUIRE_FALSE(t.start(run, passed.get(), "detached"));
+    static_cast<void>(passed.release());
     t.detach();
     CHECK_FALSE(t.joinable());
-    done.get_future().wait();
+    done->get_future().wait();
 }
 
 TEST_CASE("thread: the n-th start from now on fails when a test asks for it") {

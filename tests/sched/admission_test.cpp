@@ -266,3 +266,33 @@ TEST_CASE("A6: tasks and finalizers of a draining pool may submit; after an abru
         CHECK(refused);
     });
 }
+
+TEST_CASE("A6: a rejected task's finalizer cannot smuggle a task into a closed pool") {
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        check_end(pool);
+        int inner = 0, refused = 0;
+        const auto submit = [&] {
+            try {
+                pool.detach([] {}, lastly::finally([&](const lastly::outcome& o) { inner += o.rejected() ? 1 : 100; }));
+            } catch (const lastly::task_rejected&) {
+                ++refused;
+            }
+        };
+        CHECK_THROWS_AS(pool.detach([] {}, lastly::finally(submit)), lastly::task_rejected);
+        CHECK(inner == 1);
+        CHECK(refused == 1);
+        CHECK(pool.ledger().live == 0);
+        CHECK(pool.ledger().balanced());
+    });
+}
+
+TEST_CASE("A5: whoever was told that a task is over finds room") {
+    with_workers([](unsigned workers) {
+        auto o = options(workers);
+        o.capacity = 1;
+        lastly::pool pool(o);
+        for (int i = 0; i < 2000; ++i) CHECK_NOTHROW(pool.run([] {}));
+        check_end(pool);
+    });
+}

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <memory>
 #include <stdexcept>
 
@@ -108,4 +109,42 @@ TEST_CASE("L4: nothing lives and no capture is alive at a quiescent moment; what
         CHECK(alive == 0);
         if (!pool->ledger().balanced()) static_cast<void>(pool.release());
     });
+}
+
+TEST_CASE("L4: a new pool does not hold what handles keep of a pool that is gone") {
+    with_workers([](unsigned workers) {
+        lastly::task_handle<int> kept;
+        {
+            lastly::pool gone(options(workers));
+            kept = gone.submit([] { return 6; });
+            kept.wait();
+        }
+        lastly::pool pool(options(workers));
+        CHECK(pool.ledger().held == 0);
+        CHECK(kept.get() == 6);
+        check_end(pool);
+    });
+}
+
+TEST_CASE("books: walking while pools with tasks of all sizes come and go reads headers only") {
+    lastly::pool watched(options(1));
+    std::atomic<bool> stop{false};
+    std::thread walker([&] {
+        while (!stop) static_cast<void>(watched.ledger());
+    });
+    for (int round = 0; round < 200; ++round) {
+        lastly::pool pool(options(2));
+        for (int i = 0; i < 200; ++i) {
+            std::array<std::uint64_t, 5> small{};
+            std::array<std::uint64_t, 20> large{};
+            small.fill(0x0505050505050505u);
+            large.fill(0x0303030303030303u);
+            pool.detach([small] { static_cast<void>(small); }, lastly::named("small"));
+            pool.detach([large] { static_cast<void>(large); });
+            pool.submit([small, large](lastly::task_context& t) { t.defer([large] { static_cast<void>(large); }); static_cast<void>(small); }).detach();
+        }
+    }
+    stop = true;
+    walker.join();
+    check_end(watched);
 }

@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <random>
+#include <stdexcept>
 
 using namespace support;
 
@@ -195,4 +196,105 @@ TEST_CASE("shutdown: at random moments, with three threads submitting, every cha
         CHECK(pool.ledger().balanced());
         CHECK(wrong == 0);
     }
+}
+
+TEST_CASE("shutdown: whoever waits is told when the thread that helped an abrupt end was the last to finish") {
+    lastly::pool pool(options(1));
+    gate body, chain;
+    std::atomic<bool> idle{false};
+    pool.detach([&] { body.pass(); });
+    body.wait_for_arrivals(1);
+    pool.detach([] {}, lastly::finally([&] { chain.pass(); }));
+    std::thread waiter([&] {
+        pool.wait_idle();
+        idle = true;
+    });
+    std::thread closer([&] { CHECK(pool.shutdown_now().complete); });
+    chain.wait_for_arrivals(1);   // the closer runs it: the worker is in the body
+    body.open();
+    std::this_thread::yield();
+    chain.open();
+    waiter.join();
+    closer.join();
+    CHECK(idle);
+}
+
+TEST_CASE("shutdown: without a limit it is complete and balanced, however many late submissions are being rejected") {
+    with_workers([](unsigned workers) {
+        for (int round = 0; round < 20; ++round) {
+            lastly::pool pool(options(workers));
+            std::atomic<bool> stop{false};
+            std::atomic<int> begun{0};
+            std::vector<std::thread> submitters;
+            for (int t = 0; t < 2; ++t) {
+                submitters.emplace_back([&] {
+                    while (!stop) {
+                        begun.fetch_add(1);
+                        try {
+                            pool.detach([] {}, lastly::finally([](const lastly::outcome& o) {
+                                            for (int i = 0; o.rejected() && i < 200; ++i) std::this_thread::yield();
+                                        }));
+                        } catch (const lastly::task_rejected&) {
+                        }
+                    }
+                });
+            }
+            await([&] { return begun.load() > 20; });
+            const auto end = pool.shutdown();
+            CHECK(end.complete);
+            CHECK(end.ledger.balanced());
+            stop = true;
+            for (auto& s : submitters) s.join();
+            CHECK(pool.ledger().balanced());
+        }
+    });
+}
+
+TEST_CASE("S4: a pool that destroyed itself reports what nobody looked at, to its own sink") {
+    with_workers([](unsigned workers) {
+        sink_log first, second;
+        std::atomic<int> left{0};
+        lastly::task_handle<void> kept;
+        {
+            auto o = options(workers, &first);
+            o.on_worker_exit = [&](unsigned) { left.fetch_add(1); };
+            auto* const pool = new lastly::pool(o);
+            kept = pool->submit([] { throw std::runtime_error("kept"); });
+            kept.wait();
+            pool->detach([pool] { delete pool; });
+        }
+        await([&] { return left.load() == static_cast<int>(workers); });
+        await([&] { return first.count(lastly::report_kind::failed) == 1; });
+        lastly::pool later(options(workers, &second));
+        CHECK(later.ledger().held == 0);
+        kept.detach();
+        check_end(later);
+        CHECK(first.count(lastly::report_kind::failed) == 1);
+        CHECK(second.entries().empty());
+    });
+}
+
+TEST_CASE("S4: a pool destroyed by a rejected task's finalizer, or by a task that its caller runs") {
+    with_workers([](unsigned workers) {
+        for (const bool closed_before : {false, true}) {
+            std::atomic<int> left{0};
+            auto o = options(workers);
+            o.on_worker_exit = [&](unsigned) { left.fetch_add(1); };
+            auto* const pool = new lastly::pool(o);
+            if (closed_before) pool->shutdown();
+            else pool->close();
+            CHECK_THROWS_AS(pool->detach([] {}, lastly::finally([pool] { delete pool; })), lastly::task_rejected);
+            await([&] { return left.load() == static_cast<int>(workers); });
+        }
+        std::atomic<int> left{0};
+        auto o = options(workers);
+        o.capacity = workers;
+        o.overflow = lastly::overflow::caller_runs;
+        o.on_worker_exit = [&](unsigned) { left.fetch_add(1); };
+        auto* const pool = new lastly::pool(o);
+        blockade all(*pool, workers);
+        pool->detach([pool] { delete pool; });
+        all.open();
+        await([&] { return left.load() == static_cast<int>(workers); });
+    });
 }

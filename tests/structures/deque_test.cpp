@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
-#include <new>
 #include <random>
 #include <thread>
 #include <vector>
@@ -274,16 +273,3 @@ TEST_CASE("deque: its size is never zero while an item rests in it") {
     CHECK(lost == 0);
     CHECK(d.size() == 1);
 }
-
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-#if defined(__has_feature)
-#define LASTLY_TEST_SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#else
-#define LASTLY_TEST_SANITIZED 0
-#endif
-#if !LASTLY_TEST_SANITIZED
-TEST_CASE("deque: a capacity for which there is no memory throws bad_alloc") {
-    CHECK_THROWS_AS(detail::deque(std::size_t{1} << 50), std::bad_alloc);
-}
-#endif
-#endif

@@ -52,6 +52,25 @@ TEST_CASE("injector: one producer's frames come out in their order") {
     }
 }
 
+TEST_CASE("injector: it goes on in order when it uses its blocks again and again") {
+    constexpr std::size_t wave = 3'000;
+    const auto frames = make_frames(wave);
+    detail::injector queue;
+    const auto producer = queue.make_producer();
+    const auto consumer = queue.make_consumer();
+    std::size_t wrong = 0;
+    for (int round = 0; round < 20; ++round) {
+        for (std::size_t i = 0; i < wave; ++i) queue.push(producer.get(), frames[i]);
+        std::size_t next = 0;
+        detail::frame* got[100];
+        while (const std::size_t taken = queue.take(consumer.get(), got, 100)) {
+            for (std::size_t i = 0; i < taken; ++i) wrong += got[i] == &frames[next++] ? 0u : 1u;
+        }
+        wrong += next == wave ? 0u : 1u;
+    }
+    CHECK(wrong == 0);
+}
+
 TEST_CASE("injector: a taker gets at most as many as it asked for") {
     const auto frames = make_frames(600);
     detail::injector queue;
@@ -123,9 +142,14 @@ TEST_CASE("injector: a producer that is gone leaves its frames to be taken") {
 
 namespace {
 
+// For each producer beside takers: all of them together, as one may take over another's place when that ends, fill fewer than
+// 32 of the queue's blocks of 256. Beyond that the queue writes its index's entries again, which it orders by fences, and those
+// the thread sanitizer does not model.
+constexpr std::size_t each = 2'500;
+
 // Producers push all frames, one in `spill_every` to the overflow list; takers count what they get.
-std::size_t wrong_after_exchange(std::size_t producers, std::size_t takers, std::size_t each, std::size_t spill_every) {
-    const std::size_t count = producers * each;
+std::size_t wrong_after_exchange(std::size_t producers, std::size_t takers, std::size_t share, std::size_t spill_every) {
+    const std::size_t count = producers * share;
     const auto frames = make_frames(count);
     const auto out = std::make_unique<std::atomic<std::uint32_t>[]>(count);
     detail::injector queue;
@@ -134,8 +158,8 @@ std::size_t wrong_after_exchange(std::size_t producers, std::size_t takers, std:
     for (std::size_t p = 0; p < producers; ++p) {
         crew.emplace_back([&, p] {
             const auto mine = queue.make_producer();
-            for (std::size_t i = 0; i < each; ++i) {
-                queue.push(spill_every != 0 && i % spill_every == 0 ? nullptr : mine.get(), frames[p * each + i]);
+            for (std::size_t i = 0; i < share; ++i) {
+                queue.push(spill_every != 0 && i % spill_every == 0 ? nullptr : mine.get(), frames[p * share + i]);
             }
         });
     }
@@ -160,18 +184,22 @@ std::size_t wrong_after_exchange(std::size_t producers, std::size_t takers, std:
 }   // namespace
 
 TEST_CASE("injector: each frame of several producers is taken exactly once") {
-    CHECK(wrong_after_exchange(1, 1, 30'000, 0) == 0);
-    CHECK(wrong_after_exchange(3, 1, 30'000, 0) == 0);
-    CHECK(wrong_after_exchange(3, 3, 30'000, 0) == 0);
+    for (int round = 0; round < 24; ++round) {
+        CHECK(wrong_after_exchange(1, 1, each, 0) == 0);
+        CHECK(wrong_after_exchange(3, 1, each, 0) == 0);
+        CHECK(wrong_after_exchange(3, 3, each, 0) == 0);
+    }
 }
 
 TEST_CASE("injector: each frame is taken exactly once also when some overflow") {
-    CHECK(wrong_after_exchange(3, 2, 8'000, 3) == 0);
-    CHECK(wrong_after_exchange(2, 3, 8'000, 1) == 0);
+    for (int round = 0; round < 9; ++round) {
+        CHECK(wrong_after_exchange(3, 2, each, 3) == 0);
+        CHECK(wrong_after_exchange(2, 3, each, 1) == 0);
+    }
 }
 
 TEST_CASE("injector: the taker sees what the producer wrote into the frame") {
-    constexpr std::size_t count = 20'000;
+    constexpr std::size_t count = 3 * each;
     const auto frames = make_frames(count);
     std::vector<std::uint64_t> letters(count, 0);   // plain: the queue must order it
     detail::injector queue;

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <functional>
 #include <latch>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -85,14 +86,14 @@ private:
 class blockade {
 public:
     blockade(lastly::pool& pool, unsigned workers) {
-        for (unsigned i = 0; i < workers; ++i) pool.detach([this] { gate_.pass(); });
-        gate_.wait_for_arrivals(static_cast<int>(workers));
+        for (unsigned i = 0; i < workers; ++i) pool.detach([held = gate_] { held->pass(); });
+        gate_->wait_for_arrivals(static_cast<int>(workers));
     }
     ~blockade() { open(); }
-    void open() { gate_.open(); }
+    void open() { gate_->open(); }
 
 private:
-    gate gate_;
+    std::shared_ptr<gate> gate_ = std::make_shared<gate>();   // bodies may still be leaving it when this object goes
 };
 
 // Counts how many of its kind are alive.

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <memory>
 #include <stdexcept>
 
 using namespace support;
@@ -187,5 +188,33 @@ TEST_CASE("chain: a defer in a loop is reported once a creation site") {
         }
         CHECK(log.count(lastly::report_kind::chain_long) == 1);
         check_end(pool);
+    });
+}
+
+TEST_CASE("O5: what std::ref refers to is neither moved from nor copied") {
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        std::vector<int> referred{1, 2, 3};
+        std::size_t seen = 0;
+        pool.run([&](lastly::task_context& t) {
+            t.defer([&seen](std::vector<int> copy) { seen = copy.size(); }, std::ref(referred));
+            t.defer([](auto& v) { v.push_back(4); }, std::ref(referred));
+        });
+        CHECK(seen == 4);
+        CHECK(referred.size() == 4);
+        check_end(pool);
+    });
+}
+
+TEST_CASE("E5: an error that a finalizer sets after another threw is told too") {
+    with_workers([](unsigned workers) {
+        sink_log log;
+        lastly::pool pool(options(workers, &log));
+        pool.detach([] {}, lastly::finally([](lastly::result<void>& r) { r.set_error(std::make_exception_ptr(std::runtime_error("B"))); }),
+                    lastly::finally([] { throw std::runtime_error("A"); }));
+        check_end(pool);
+        REQUIRE(log.entries().size() == 2);
+        CHECK(log.entries()[0].what == "A");
+        CHECK(log.entries()[1].what == "B");
     });
 }
