@@ -62,7 +62,7 @@ unsigned quota_of_cpu_max(const std::string& text) noexcept {
     if (rest == text.c_str() || quota <= 0) return 0;   // "max", -1, or nothing
     const long long period = std::strtoll(rest, nullptr, 10);
     if (period <= 0) return 0;
-    return static_cast<unsigned>(std::clamp<long long>((quota + period - 1) / period, 1, 1 << 20));
+    return static_cast<unsigned>(std::clamp<long long>(quota / period + (quota % period != 0 ? 1 : 0), 1, 1 << 20));
 }
 
 unsigned usable_cpus() {

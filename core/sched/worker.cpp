@@ -28,7 +28,10 @@ frame* take_batch(worker& w) noexcept {
     if (got == 0) return nullptr;
     w.books.taken.add(got);
     deque_item items[256];
-    for (std::size_t i = 1; i < got; ++i) items[i - 1].task = batch[i];
+    for (std::size_t i = 1; i < got; ++i) {
+        __builtin_prefetch(batch[i], 1);   // its lines lie in the submitter's cache, or in memory
+        items[i - 1].task = batch[i];
+    }
     if (got > 1 && !w.tasks.push_all(items, got - 1)) {
         for (std::size_t i = 1; i < got; ++i) {   // the deque cannot grow: back to where they can wait
             w.books.spilled.announce();

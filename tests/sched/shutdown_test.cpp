@@ -280,10 +280,10 @@ TEST_CASE("S4: a pool destroyed by a rejected task's finalizer, or by a task tha
             std::atomic<int> left{0};
             auto o = options(workers);
             o.on_worker_exit = [&](unsigned) { left.fetch_add(1); };
-            auto* const pool = new lastly::pool(o);
+            auto* pool = new lastly::pool(o);
             if (closed_before) pool->shutdown();
             else pool->close();
-            CHECK_THROWS_AS(pool->detach([] {}, lastly::finally([pool] { delete pool; })), lastly::task_rejected);
+            CHECK_THROWS_AS(pool->detach([] {}, lastly::finally([&pool] { delete std::exchange(pool, nullptr); })), lastly::task_rejected);
             await([&] { return left.load() == static_cast<int>(workers); });
         }
         std::atomic<int> left{0};
