@@ -1,4 +1,5 @@
 // The worker's loop: fairness, stealing, overflow of every queue. Rule O7.
+#include "core/base/thread.hpp"
 #include "tests/support/pools.hpp"
 
 #include <doctest/doctest.h>
@@ -60,11 +61,12 @@ TEST_CASE("worker: a burst after an idle spell is never slept through") {
         auto o = options(workers);
         o.tuning.spin_rounds = 1;
         lastly::pool pool(o);
-        for (int round = 0; round < 2000; ++round) {
-            std::atomic<int> ran{0};
-            for (int i = 0; i < 3; ++i) pool.detach([&] { ran.fetch_add(1); });
-            pool.wait_idle();
-            CHECK(ran == 3);
+        std::atomic<int> ran{0};
+        for (int round = 0; round < 20'000; ++round) {
+            // One task, handed in while the worker is on its way to sleep: nobody comes after it to wake the worker.
+            for (int pause = 0; pause < round % 16; ++pause) lastly::detail::pause_cpu();
+            pool.detach([&] { ran.fetch_add(1); });
+            await([&] { return ran.load() == round + 1; });
         }
         check_end(pool);
     });
