@@ -28,6 +28,7 @@ void execute(frame& f, run_record& r) noexcept {
     r.attached_pending = ops.attached;
     const run_scope scope(r);
     ops.execute(f, r);
+    r.reported = nullptr;   // whoever takes the error next holds it alone (O4)
 }
 
 const char* name_of(const run_record& r) noexcept {

@@ -118,7 +118,7 @@ TEST_CASE("finalizer: it may take the result, the outcome, or nothing") {
 
 TEST_CASE("finalizer: a generic one gets the result") {
     checked_pool pool(1);
-    CHECK(pool->run([] { return 1; }, finally([](auto& r) -> void {
+    CHECK(pool->run([] { return 1; }, finally([](auto& r) {
                         static_assert(std::is_same_v<decltype(r), result<int>&>);
                         r.set_value(7);
                     })) == 7);

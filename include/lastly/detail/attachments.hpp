@@ -25,7 +25,7 @@ struct finalizer {
     F callable;
 
     template <class T>
-    static constexpr bool accepts = takes_result<F, result<T>> || takes_outcome<F> || std::is_invocable_v<F&>;
+    static constexpr bool accepts = std::disjunction_v<std::is_invocable<F&, result<T>&>, std::is_invocable<F&, const outcome&>, std::is_invocable<F&>>;   // a generic callable is asked with what it will get, and no further
 
     static bool applies(const outcome& o) noexcept {
         if constexpr (When == when::on_success) return o.succeeded();

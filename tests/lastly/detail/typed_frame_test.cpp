@@ -171,6 +171,28 @@ TEST_CASE("typed_frame: a value that a finalizer's exception displaces is destro
     }
 }
 
+TEST_CASE("typed_frame: whoever takes a finalizer's exception holds it alone") {
+    struct carries_an_object {
+        std::shared_ptr<int> object;
+    };
+    for (const unsigned workers : worker_counts) {
+        CAPTURE(workers);
+        checked_pool pool(workers);
+        int still_held = 0;
+        for (int round = 0; round < 500; ++round) {
+            auto object = std::make_shared<int>(1);
+            const std::weak_ptr<int> watch = object;
+            auto h = pool->submit([] {}, lastly::finally([p = std::move(object)]() mutable { throw carries_an_object{std::move(p)}; }));
+            try {
+                h.get();
+            } catch (const carries_an_object&) {
+            }
+            still_held += watch.expired() ? 0 : 1;   // the worker, after the outcome was published
+        }
+        CHECK(still_held == 0);
+    }
+}
+
 TEST_CASE("typed_frame: a detached task's value is destroyed with its body") {
     for (const unsigned workers : worker_counts) {
         CAPTURE(workers);
