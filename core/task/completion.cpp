@@ -36,7 +36,7 @@ void drop_done(frame& f) noexcept {
             a.leave();
         }
     }
-    std::uint32_t now = f.state.fetch_or(read, acq_rel);   // order: [T5] no walker pins it from now on
+    std::uint32_t now = f.state.fetch_or(read | leaving, acq_rel);   // order: [T5] no walker pins it from now on
     while ((now & pinned) != 0) {   // a walker reads the outcome: the rest is left to it
         if (f.state.compare_exchange_weak(now, now & ~handle, acq_rel, acquire)) return;   // order: [T4] the walker frees after this
     }
@@ -60,7 +60,7 @@ void leave_to_handle(frame& f, void* argument) {
     if (phase_of(before) != phase::held || f.owner.load(acquire) != &a) return;   // order: [F2] sees at least the building phase of a newer task
     std::uint32_t now = f.state.load(acquire);   // order: [T4] sees the published outcome
     do {
-        if ((now & (handle | done | pinned)) != (handle | done)) return;
+        if ((now & (handle | done | pinned | leaving)) != (handle | done)) return;
     } while (!f.state.compare_exchange_weak(now, now | pinned, acq_rel, acquire));   // order: [T5] one walker only pins it
     if (f.progress.load(acquire) == before) {   // order: [F1] the frame is pinned: it is this task, or a newer one that is not ours
         const outcome& o = *f.type().outcome_in(f);

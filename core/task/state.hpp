@@ -9,6 +9,7 @@
 //   done          the outcome is published (O4)
 //   read          its error was taken or reported (E5)
 //   pinned        a walker reads the outcome
+//   leaving       the handle is about to destroy the result: nobody pins it any more
 //
 // Invariants: 1. Each of taken, stop_claimed, done is set once. 2. husk, handle, pinned and "not done" are references: whoever
 // removes the last one frees the frame. 3. The result is destroyed before `handle` is cleared, unless the frame is pinned: then
@@ -28,6 +29,7 @@ inline constexpr std::uint32_t waited = 1u << 5;
 inline constexpr std::uint32_t done = 1u << 6;
 inline constexpr std::uint32_t read = 1u << 7;
 inline constexpr std::uint32_t pinned = 1u << 8;
+inline constexpr std::uint32_t leaving = 1u << 9;
 
 enum class take_result { mine, was_husk };
 

@@ -175,3 +175,24 @@ TEST_CASE("S6: a handle outlives its pool and still gives the result") {
         CHECK(handle.get() == "kept beyond the end of its pool");
     });
 }
+
+TEST_CASE("S6: handles dropped while their pool ends destroy each result once") {
+    with_workers([](unsigned workers) {
+        for (int round = 0; round < 20; ++round) {
+            std::atomic<int> alive{0};
+            std::vector<lastly::task_handle<canary>> handles;
+            auto pool = std::make_unique<lastly::pool>(options(workers));
+            for (int i = 0; i < 500; ++i) handles.push_back(pool->submit([c = canary(alive)] { return c; }));
+            pool->shutdown();
+            std::atomic<bool> go{false};
+            std::thread dropper([&] {
+                await([&] { return go.load(); });
+                handles.clear();
+            });
+            go = true;
+            pool.reset();
+            dropper.join();
+            CHECK(alive == 0);
+        }
+    });
+}
