@@ -218,3 +218,23 @@ TEST_CASE("E5: an error that a finalizer sets after another threw is told too") 
         CHECK(log.entries()[1].what == "B");
     });
 }
+
+TEST_CASE("A3: what was to be moved is still there when another argument's copy throws") {
+    struct throws_on_copy {
+        throws_on_copy() = default;
+        throws_on_copy(const throws_on_copy&) { throw std::runtime_error("copy"); }
+    };
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        int intact = 0;
+        pool.run([&](lastly::task_context& t) {
+            const throws_on_copy argument;
+            const auto look = [&](std::unique_ptr<int> p, const throws_on_copy&) { intact += p != nullptr ? 1 : 100; };
+            const auto look_last = [&](const throws_on_copy&, std::unique_ptr<int> p) { intact += p != nullptr ? 1 : 100; };
+            CHECK_THROWS_WITH(t.defer(look, std::make_unique<int>(1), argument), "copy");
+            CHECK_THROWS_WITH(t.defer(look_last, argument, std::make_unique<int>(1)), "copy");
+        });
+        CHECK(intact == 2);
+        check_end(pool);
+    });
+}

@@ -84,6 +84,10 @@ template <class T> struct given<std::reference_wrapper<T>> { using type = T&; };
 template <class Arg>
 using given_t = typename given<std::conditional_t<std::is_same_v<std::unwrap_ref_decay_t<Arg>, std::decay_t<Arg>>, Arg, std::decay_t<Arg>>>::type;
 
+// Copies that may throw are made before anything is moved, so that what was to be moved is still there if one does.
+template <class T>
+using staged_t = std::conditional_t<std::is_lvalue_reference_v<T> && !std::is_nothrow_constructible_v<std::decay_t<T>, T>, std::decay_t<T>, T&&>;
+
 template <class F, class... Args>
 void defer_to(run_record& r, F&& f, Args&&... args) {
     if constexpr (sizeof...(Args) != 0 && std::is_invocable_v<std::decay_t<F>&, std::unwrap_reference_t<std::decay_t<Args>>&...>) {
@@ -99,7 +103,10 @@ void defer_to(run_record& r, F&& f, Args&&... args) {
     const std::size_t block_bytes = place->block_bytes;
     node* made;
     try {
-        made = ::new (static_cast<void*>(place)) node(std::forward<F>(f), std::forward<Args>(args)...);
+        std::tuple<staged_t<F>, staged_t<Args>...> staged(std::forward<F>(f), std::forward<Args>(args)...);
+        made = [&]<std::size_t... I>(std::index_sequence<I...>) {
+            return ::new (static_cast<void*>(place)) node(std::get<I>(std::move(staged))...);
+        }(std::index_sequence_for<F, Args...>());
     } catch (...) {
         unreserve_node(r, place, block_bytes);
         run_immediately<given_t<Args>...>(r, errc::construction_failed, f, unwrapped(args)...);
