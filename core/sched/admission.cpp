@@ -228,8 +228,10 @@ void begin_refusal(run_record& r, pool_core* pool) noexcept {
         return;
     }
     books->arrived.add();
-    announce(*books, &account::main, false);
-    if (!books->worker) books->withdrawn.add();
+    const auto columns = columns_now(*pool, runs_own_task(*pool));
+    r.late = columns == &account::late;
+    announce(*books, columns, false);
+    withdraw(*books, columns);
 }
 
 void end_refusal(run_record& r) noexcept {
@@ -237,7 +239,7 @@ void end_refusal(run_record& r) noexcept {
     if (r.pool == nullptr) return;
     pool_core& pool = *r.pool->core;
     account* const books = account_for(pool);
-    count_refusal(pool, books, &account::main, r);
+    count_refusal(pool, books, r.late ? &account::late : &account::main, r);
     if (books != nullptr) depart(pool, *books);
     else pool.shared.departed.fetch_add(1, acq_rel);   // order: [Q1] whoever frees the pool sees the last touch
 }

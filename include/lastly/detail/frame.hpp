@@ -107,6 +107,7 @@ struct run_record {
     std::uint8_t attached_pending = 0;   // the cursor: lowered before each attached finalizer's call
     bool start = true;
     bool rejected = false;
+    bool late = false;                   // refused by a gate that was closed before: counted apart
     bool finalizing = false;
     bool chain_reported = false;
 };
