@@ -59,9 +59,9 @@ std::uint64_t site_counts::count(report_kind kind, creation_site site) noexcept 
             e.file.store(site.file, release);   // order: [R1] publishes line and kind
             found = key;
         }
-        if (found == key) return e.count.fetch_add(1, relaxed) + 1;   // order: a count, publishes nothing
+        if (found == key) return e.figures.count.fetch_add(1, relaxed) + 1;   // order: a count, publishes nothing
     }
-    return others_.fetch_add(1, relaxed) + 1;   // order: a count, publishes nothing
+    return others_.count.fetch_add(1, relaxed) + 1;   // order: a count, publishes nothing
 }
 
 void error_sink::report(const error_report& r) noexcept {
@@ -92,10 +92,9 @@ void error_sink::print(const error_report& r) noexcept {
 }
 
 void error_sink::tell_suppressed() noexcept {
-    printed_.each([&](report_kind kind, creation_site site, std::uint64_t count) {
-        if (count <= lines_a_site) return;
+    printed_.take_excess(lines_a_site, [&](report_kind kind, creation_site site, std::uint64_t more) {
         std::fprintf(stderr, "lastly: %s: %llu more at %s:%u in pool %s\n", to_string(kind),
-                     static_cast<unsigned long long>(count - lines_a_site), site.file, site.line, pool_);
+                     static_cast<unsigned long long>(more), site.file, site.line, pool_);
     });
 }
 

@@ -16,26 +16,38 @@ class site_counts {
 public:
     // The number of this report at its site, from 1.
     std::uint64_t count(report_kind kind, creation_site site) noexcept;
-    // Calls visit(kind, site, count) for each entry.
+    // Calls visit(kind, site, n) for each entry with n more counts, beyond the first `shown`, than at the last call.
+    // One thread at a time.
     template <class F>
-    void each(F&& visit) const {
-        for (const entry& e : entries_) {
+    void take_excess(std::uint64_t shown, F&& visit) {
+        for (entry& e : entries_) {
             const char* const file = e.file.load(acquire);   // order: [R1] sees the line and kind of the entry
-            if (file != nullptr) visit(static_cast<report_kind>(e.kind), creation_site{file, e.line}, e.count.load(relaxed));   // order: a figure for people
+            if (file == nullptr) continue;
+            if (const std::uint64_t n = e.figures.take_excess(shown)) visit(static_cast<report_kind>(e.kind), creation_site{file, e.line}, n);
         }
-        if (const std::uint64_t n = others_.load(relaxed)) visit(report_kind::failed, creation_site{"(other sites)", 0}, n);   // order: a figure for people
+        if (const std::uint64_t n = others_.take_excess(shown)) visit(report_kind::failed, creation_site{"(other sites)", 0}, n);
     }
 
 private:
+    struct tally {
+        atomic<std::uint64_t> count{0};
+        atomic<std::uint64_t> told{0};   // up to here the count was told
+        std::uint64_t take_excess(std::uint64_t shown) noexcept {
+            const std::uint64_t now = count.load(relaxed);                        // order: a figure for people
+            const std::uint64_t before = told.exchange(now, relaxed);             // order: a figure for people
+            const std::uint64_t from = before > shown ? before : shown;
+            return now > from ? now - from : 0;
+        }
+    };
     struct entry {
         atomic<std::uint64_t> key{0};   // 0: free
         atomic<const char*> file{nullptr};
         std::uint32_t line = 0;
         std::uint8_t kind = 0;
-        atomic<std::uint64_t> count{0};
+        tally figures;
     };
     std::array<entry, 256> entries_{};
-    atomic<std::uint64_t> others_{0};
+    tally others_;
 };
 
 class error_sink {
@@ -48,7 +60,7 @@ public:
     void report(const error_report& r) noexcept;
     // True the first time that this kind is noted at this site.
     bool first_at(report_kind kind, creation_site site) noexcept { return once_.count(kind, site) == 1; }
-    // The default sink's word about the lines that it kept back.
+    // The default sink's word about the lines that it kept back since it last spoke of them.
     void tell_suppressed() noexcept;
 
 private:

@@ -4,6 +4,7 @@
 #include "core/base/clock.hpp"
 #include "core/structures/frame_view.hpp"
 #include "lastly/detail/fault.hpp"
+#include "lastly/detail/thread_block.hpp"
 
 #include <algorithm>
 #include <cstdio>
@@ -11,8 +12,9 @@
 
 namespace lastly::detail {
 
-watchdog::watchdog(std::chrono::nanoseconds budget, error_sink& sink, void (*probe)(void*, std::vector<frame*>&), void* pool)
-    : budget_(budget), sink_(sink), probe_(probe), pool_(pool) {
+watchdog::watchdog(std::chrono::nanoseconds budget, void (*tell)(void*, const error_report&),
+                   void (*probe)(void*, std::vector<frame*>&), void* pool)
+    : budget_(budget), tell_(tell), probe_(probe), pool_(pool) {
     const std::error_code refused = thread_.start(&watchdog::main, this, "lastly-watchdog");
     if (refused) throw std::system_error(refused, "lastly: the watchdog thread of a pool with a finalizer budget cannot be started");
 }
@@ -20,10 +22,17 @@ watchdog::watchdog(std::chrono::nanoseconds budget, error_sink& sink, void (*pro
 watchdog::~watchdog() {
     stop_.store(1, release);   // order: [K1] the watchdog ends after this
     futex_wake_all(stop_.address());
+    if (this_thread.watching == this) {   // the sink that it told destroyed the pool
+        this_thread.watching = nullptr;
+        thread_.detach();
+    }
     thread_.join();
 }
 
-void watchdog::main(void* self) noexcept { static_cast<watchdog*>(self)->watch(); }
+void watchdog::main(void* self) noexcept {
+    this_thread.watching = static_cast<watchdog*>(self);
+    this_thread.watching->watch();
+}
 
 void watchdog::watch() {
     const auto tick = std::max<std::chrono::nanoseconds>(budget_ / 4, std::chrono::milliseconds(1));
@@ -36,16 +45,18 @@ void watchdog::watch() {
             before_.swap(seen_);
             seen_.clear();
             const auto now = steady_now();
-            for (frame* const f : running) look_at(*f, now);
+            for (frame* const f : running) {
+                if (!look_at(*f, now)) return;
+            }
         } catch (const std::bad_alloc&) {   // no memory to remember by: the next tick begins anew
             seen_.clear();
         }
     }
 }
 
-void watchdog::look_at(frame& f, std::chrono::steady_clock::time_point now) {
+bool watchdog::look_at(frame& f, std::chrono::steady_clock::time_point now) {
     frame_view v{};
-    if (!look(f, v) || phase_of(v.progress) != phase::finalizing) return;
+    if (!look(f, v) || phase_of(v.progress) != phase::finalizing) return true;
     sighting s{&f, v.progress, now, now};
     const auto known = std::find_if(before_.begin(), before_.end(),
                                     [&](const sighting& b) { return b.task == &f && b.progress == v.progress; });
@@ -56,10 +67,12 @@ void watchdog::look_at(frame& f, std::chrono::steady_clock::time_point now) {
         report.name = v.name;
         report.site = v.site;
         report.age = now - s.since;
-        sink_.report(report);
+        tell_(pool_, report);
+        if (this_thread.watching != this) return false;
         s.reported = now;
     }
     seen_.push_back(s);
+    return true;
 }
 
 void tell_what_is_waited_for(const char* pool, std::chrono::nanoseconds waited, std::uint64_t unfinished,

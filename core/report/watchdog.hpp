@@ -19,7 +19,8 @@ struct frame;
 class watchdog {
 public:
     // `probe` appends the frames that run now. Throws std::system_error if the thread cannot be started.
-    watchdog(std::chrono::nanoseconds budget, error_sink& sink, void (*probe)(void*, std::vector<frame*>&), void* pool);
+    // `tell` hands a report to the pool's sink as a visitor. A sink may destroy the pool: the watchdog may then be gone on return.
+    watchdog(std::chrono::nanoseconds budget, void (*tell)(void*, const error_report&), void (*probe)(void*, std::vector<frame*>&), void* pool);
     ~watchdog();
     watchdog(const watchdog&) = delete;
     watchdog& operator=(const watchdog&) = delete;
@@ -32,10 +33,11 @@ private:
     };
     static void main(void* self) noexcept;
     void watch();
-    void look_at(frame& f, std::chrono::steady_clock::time_point now);
+    // False: the watchdog is gone.
+    bool look_at(frame& f, std::chrono::steady_clock::time_point now);
 
     const std::chrono::nanoseconds budget_;
-    error_sink& sink_;
+    void (*const tell_)(void*, const error_report&);
     void (*const probe_)(void*, std::vector<frame*>&);
     void* const pool_;
     std::vector<sighting> seen_, before_;

@@ -7,13 +7,14 @@
 
 #include "core/structures/counter.hpp"
 #include "core/structures/injector.hpp"
+#include "lastly/detail/frame.hpp"
 
 #include <memory>
+#include <utility>
 
 namespace lastly::detail {
 
 class pool_core;
-struct run_record;
 
 inline constexpr std::uint32_t vacant = 0;
 inline constexpr std::uint32_t tenanted = 1;
@@ -22,6 +23,15 @@ inline constexpr std::uint32_t orphaned = 2;
 // The ledger's columns that a refused submission touches.
 struct refusals {
     counter attempts, rejected, attached, run, returned, thrown;
+
+    // Moves the record's finalizer columns here.
+    void take_finalizers(run_record& r) noexcept {
+        if (r.attached != 0) attached.add(std::exchange(r.attached, 0));
+        if (r.run == 0) return;
+        run.add(std::exchange(r.run, 0));
+        returned.add(std::exchange(r.returned, 0));
+        if (r.thrown != 0) thrown.add(std::exchange(r.thrown, 0));
+    }
 };
 
 struct alignas(64) account {
@@ -43,6 +53,23 @@ struct alignas(64) account {
     std::unique_ptr<injector::producer> door;   // the pool's; null: no memory for one
     account* next = nullptr;              // the pool's list
     account* next_of_thread = nullptr;    // the thread's list
+};
+
+// While it lives the watchdog sees that this thread runs that frame; then what was interrupted is seen again.
+class shown_frame {
+public:
+    shown_frame(account* books, frame& f) noexcept : books_(books), interrupted_(books != nullptr ? books->now.load(relaxed) : nullptr) {   // order: this thread's own
+        if (books_ != nullptr) books_->now.store(&f, release);   // order: [K2] the watchdog sees a frame that was handed out
+    }
+    ~shown_frame() {
+        if (books_ != nullptr) books_->now.store(interrupted_, release);   // order: [K2] the task that was interrupted is shown again
+    }
+    shown_frame(const shown_frame&) = delete;
+    shown_frame& operator=(const shown_frame&) = delete;
+
+private:
+    account* const books_;
+    frame* const interrupted_;
 };
 
 // This thread's account with the pool; null: no memory.

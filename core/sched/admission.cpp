@@ -91,31 +91,37 @@ void run_here(pool_core& pool, account& books, frame& f) noexcept {
     leave_pool(pool, &books);
 }
 
-void depart(pool_core& pool, account& books) noexcept {
-    const bool frees = books.frees_pool && books.arrived.read() == books.departed.read() + 1;   // its outermost call
-    if (frees) books.frees_pool = false;
-    books.departed.add();
-    if (frees) free_pool(pool);
+// A thread's call of a pool begins: the pool is not freed before it ends (S4). Null: no memory for an account.
+account* arrive(pool_core& pool) noexcept {
+    account* const books = account_for(pool);
+    if (books != nullptr) books->arrived.add();
+    else pool.shared.arrived.fetch_add(1, acq_rel);   // order: [Q1] whoever frees the pool sees the arrival
+    return books;
 }
 
-// A thread's call of a pool: the pool is not freed before it ends (S4).
+// `books` is what `arrive` returned.
+void depart(pool_core& pool, account* books) noexcept {
+    if (books == nullptr) {
+        pool.shared.departed.fetch_add(1, acq_rel);   // order: [Q1] whoever frees the pool sees the last touch
+        return;
+    }
+    const bool frees = books->frees_pool && books->arrived.read() == books->departed.read() + 1;   // its outermost call
+    if (frees) books->frees_pool = false;
+    books->departed.add();
+    if (frees) free_once_out(pool, books);
+}
+
 class call {
 public:
-    explicit call(pool_core& pool) noexcept : pool_(pool), books_(account_for(pool)) {
-        if (books_ != nullptr) books_->arrived.add();
-        else pool_.shared.arrived.fetch_add(1, acq_rel);   // order: [Q1] whoever frees the pool sees the arrival
-    }
-    ~call() {
-        if (books_ != nullptr) depart(pool_, *books_);
-        else pool_.shared.departed.fetch_add(1, acq_rel);  // order: [Q1] whoever frees the pool sees the last touch
-    }
+    explicit call(pool_core& pool) noexcept : pool_(pool), books_(arrive(pool)) {}
+    ~call() { depart(pool_, books_); }
     call(const call&) = delete;
     call& operator=(const call&) = delete;
     account* books() const noexcept { return books_; }
 
 private:
     pool_core& pool_;
-    account* books_;
+    account* const books_;
 };
 
 // The set of columns for an attempt: late if the gate is seen closed before the announcement. Then nobody waits for it.
@@ -172,13 +178,10 @@ verdict admit(pool_core& pool, account* books, frame& f, bool with_handle, patie
     return {{}, columns};
 }
 
-void count_refusal(pool_core& pool, account* books, refusals account::* columns, const run_record& r) noexcept {
+void count_refusal(pool_core& pool, account* books, refusals account::* columns, run_record& r) noexcept {
     if (books != nullptr) {
         refusals& set = books->*columns;
-        set.attached.add(r.attached);
-        set.run.add(r.run);
-        set.returned.add(r.returned);
-        set.thrown.add(r.thrown);
+        set.take_finalizers(r);
         if (!LASTLY_FAULT("L1-rejected")) set.rejected.add();
     } else {
         // order (block): [Q1] whoever reads the sum sees what was counted
@@ -199,10 +202,11 @@ void refuse(pool_core& pool, account* books, frame& f, const verdict& v) noexcep
     r.rejected = true;
     r.cause = v.refused;
     r.attached = f.type().attached;
-    frame* const interrupted = books != nullptr ? books->now.load(relaxed) : nullptr;   // order: this thread's own
-    if (books != nullptr) books->now.store(&f, release);                                 // order: [K2] the watchdog sees a frame that was handed out
-    execute(f, r);
-    if (books != nullptr) books->now.store(interrupted, release);                        // order: [K2] the task that this one interrupted is shown again
+    {
+        const run_scope scope(r);
+        const shown_frame shown(books, f);
+        execute(f, r);
+    }
     if (f.type().has_handle_part) f.type().destroy_result(f);
     free_frame(f);
     count_refusal(pool, books, v.columns, r);
@@ -220,28 +224,23 @@ void begin_refusal(run_record& r, pool_core* pool) noexcept {
     this_thread.current = &r;
     if (pool == nullptr) return;
     r.pool = pool->anchor;
-    account* const books = account_for(*pool);
-    if (books == nullptr) {
-        // order (block): [Q1] whoever frees the pool sees the arrival; [A1] the closer sees the attempt
-        pool->shared.arrived.fetch_add(1, seq_cst);
-        pool->shared.attempts.fetch_add(1, seq_cst);
+    r.books = arrive(*pool);
+    if (r.books == nullptr) {
+        pool->shared.attempts.fetch_add(1, seq_cst);   // order: [A1] the closer sees the attempt
         return;
     }
-    books->arrived.add();
     const auto columns = columns_now(*pool, runs_own_task(*pool));
     r.late = columns == &account::late;
-    announce(*books, columns, false);
-    withdraw(*books, columns);
+    announce(*r.books, columns, false);
+    withdraw(*r.books, columns);
 }
 
 void end_refusal(run_record& r) noexcept {
     this_thread.current = r.outer;
     if (r.pool == nullptr) return;
     pool_core& pool = *r.pool->core;
-    account* const books = account_for(pool);
-    count_refusal(pool, books, r.late ? &account::late : &account::main, r);
-    if (books != nullptr) depart(pool, *books);
-    else pool.shared.departed.fetch_add(1, acq_rel);   // order: [Q1] whoever frees the pool sees the last touch
+    count_refusal(pool, r.books, r.late ? &account::late : &account::main, r);
+    depart(pool, r.books);
 }
 
 void submit_frame(pool_core& pool, frame& f, bool with_handle) {
@@ -263,9 +262,11 @@ std::error_code try_submit_frame(pool_core& pool, frame& f, bool with_handle) no
         run_record wrongly;
         wrongly.start = false;
         wrongly.cause = v.refused;
+        const run_scope scope(wrongly);
         execute(f, wrongly);
     }
-    count_refusal(pool, here.books(), v.columns, run_record());
+    run_record nothing_ran;
+    count_refusal(pool, here.books(), v.columns, nothing_ran);
     return v.refused;
 }
 

@@ -26,6 +26,11 @@ void collect_running(void* pool, std::vector<frame*>& frames) {
     }
 }
 
+void tell_as_visitor(void* pool, const error_report& report) {
+    pool_core& core = *static_cast<pool_core*>(pool);
+    if (const visit here(*core.anchor); here) core.sink.report(report);
+}
+
 void make_workers(pool_core& pool) {
     for (unsigned i = 0; i < pool.options.workers; ++i) {
         account* const books = add_account(pool, true);
@@ -40,9 +45,12 @@ void start_workers(pool_core& pool) {
     for (const auto& w : pool.workers) {
         char name[16];
         std::snprintf(name, sizeof name, "%.11s/%u", pool.options.name.c_str(), w->index);
+        pool.at_work.fetch_add(1, relaxed);   // order: before the worker that lowers it runs
         const std::error_code refused = w->self.start(&worker_main, w.get(), name);
-        if (!refused || LASTLY_FAULT("S5")) continue;
-        end_workers(pool);
+        if (!refused) continue;
+        pool.at_work.fetch_sub(1, relaxed);   // order: nobody waits for it yet
+        if (LASTLY_FAULT("S5")) continue;
+        end_workers(pool, std::chrono::steady_clock::time_point::max());
         throw std::system_error(refused, "lastly: worker " + std::to_string(w->index) + " of pool " + pool.options.name +
                                              " cannot be started; those started before were ended");
     }
@@ -56,6 +64,7 @@ pool_core::pool_core(pool_options o)
     anchor->sink = &sink;
     anchor->chain_warning = options.chain_warning;
     anchor->run_claimed = &run_claimed;
+    anchor->free_once_out = [](pool_core& pool) { lastly::detail::free_once_out(pool, account_for(pool)); };
     lease.open();
 }
 
@@ -70,16 +79,25 @@ pool_core* open_pool(pool_options options) {
     auto pool = std::make_unique<pool_core>(std::move(options));
     make_workers(*pool);
     if (pool->options.finalizer_budget.count() > 0) {
-        pool->guard = std::make_unique<watchdog>(pool->options.finalizer_budget, pool->sink, &collect_running, pool.get());
+        pool->guard = std::make_unique<watchdog>(pool->options.finalizer_budget, &tell_as_visitor, &collect_running, pool.get());
     }
     start_workers(*pool);
     return pool.release();
 }
 
-void end_workers(pool_core& pool) noexcept {
+bool end_workers(pool_core& pool, std::chrono::steady_clock::time_point deadline) noexcept {
     pool.anchor->gate().fetch_or(gate_closed | gate_gone, seq_cst);   // order: [G1] the final state; [I4] before the seats are emptied
     pool.idle.wake_all();
+    for (bool in_time = true;;) {
+        const event_count::key seen = pool.left_work.prepare();
+        const bool all_left = pool.at_work.load(seq_cst) == 0;   // order: [B4] sees that the hooks are over
+        if (all_left || !in_time) pool.left_work.cancel();
+        if (all_left) break;
+        if (!in_time) return false;
+        in_time = pool.left_work.commit(seen, deadline);
+    }
     for (const auto& w : pool.workers) w->self.join();
+    return true;
 }
 
 void call_user_hook(pool_core& pool, const std::function<void(unsigned)>& hook, unsigned worker) noexcept {
@@ -97,16 +115,21 @@ void call_user_hook(pool_core& pool, const std::function<void(unsigned)>& hook, 
 }
 
 void free_pool(pool_core& pool) noexcept {
-    pool.sink.tell_suppressed();
     leave_to_handles(*pool.anchor);
+    pool.sink.tell_suppressed();
     delete &pool;
+}
+
+void free_once_out(pool_core& pool, account* books) noexcept {
+    if (visit* const stay = visit::of(*pool.anchor)) stay->frees_pool();
+    else if (books != nullptr && books->arrived.read() != books->departed.read()) books->frees_pool = true;
+    else free_pool(pool);
 }
 
 void leave_pool(pool_core& pool, account* books) noexcept {
     if (pool.inside.fetch_sub(1, acq_rel) != 1) return;    // order: [B3] the last one sees what the others did
     if (pool.ownerless.load(acquire) == 0) return;         // order: [B3] sees the owner's last words
-    if (books != nullptr && books->arrived.read() != books->departed.read()) books->frees_pool = true;
-    else free_pool(pool);
+    free_once_out(pool, books);
 }
 
 }   // namespace lastly::detail

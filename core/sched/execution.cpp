@@ -12,14 +12,6 @@ namespace lastly::detail {
 
 namespace {
 
-void count_finalizers(account& books, const run_record& r) noexcept {
-    if (r.attached != 0) books.main.attached.add(r.attached);
-    if (r.run == 0) return;
-    books.main.run.add(r.run);
-    books.main.returned.add(r.returned);
-    if (r.thrown != 0) books.main.thrown.add(r.thrown);
-}
-
 void count_outcome(account& books, outcome_kind kind) noexcept {
     switch (kind) {
     case outcome_kind::succeeded:
@@ -40,20 +32,22 @@ void run_frame(pool_core& pool, account& books, frame& f) noexcept {
     r.pool = pool.anchor;
     const bool abrupt = pool.anchor->abrupt() && !LASTLY_FAULT("S1");
     r.start = !find_stop(f, abrupt, r.cause) || LASTLY_FAULT("C2");
-    frame* const interrupted = books.now.load(relaxed);   // order: this thread's own
-    books.now.store(&f, release);                         // order: [K2] the watchdog sees a frame that was handed out
+    const run_scope scope(r);   // until after publish: that may run a destructor or the sink
     if (LASTLY_FAULT("O4") && f.type().has_handle_part) f.state.fetch_or(done, acq_rel);   // order: [T4] a planted fault: too early
-    execute(f, r);
-    books.now.store(interrupted, release);                // order: [K2] the task that this one interrupted is shown again
+    {
+        const shown_frame shown(&books, f);
+        execute(f, r);
+    }
     if (LASTLY_FAULT("O4-count")) {
-        publish(f);
+        publish(f, r);
         for (int i = 0; i < 1000; ++i) yield_thread();
     }
-    count_finalizers(books, r);
+    books.main.take_finalizers(r);
     count_outcome(books, r.ended);
     const bool bounded = pool.options.capacity != 0;
     if (bounded) pool.unfinished.fetch_sub(1, seq_cst);   // order: [C1] before the look at the blocked callers; whoever is told finds room
-    if (!LASTLY_FAULT("O4-count")) publish(f);
+    if (!LASTLY_FAULT("O4-count")) publish(f, r);
+    books.main.take_finalizers(r);
     if (bounded) pool.room.notify_all();
     if (!LASTLY_FAULT("L4-retired")) books.retired.add();
 }

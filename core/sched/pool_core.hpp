@@ -50,6 +50,8 @@ public:
     atomic<std::uint32_t> ending{0};      // 0 open, 1 somebody ends it, 2 its threads are gone and its books are final
     atomic<std::uint32_t> ownerless{0};   // S4: the last thread inside frees it
     atomic<std::uint32_t> inside{0};
+    atomic<std::uint32_t> at_work{0};     // worker threads that were started and have not run their exit hook yet
+    event_count left_work;                // somebody waits for them
     ledger_snapshot final_books;          // written before `ending` becomes 2
 };
 
@@ -77,11 +79,15 @@ void run_frame(pool_core& pool, account& books, frame& f) noexcept;
 
 // core/sched/crew.cpp
 pool_core* open_pool(pool_options options);        // throws as pool's constructor
-void end_workers(pool_core& pool) noexcept;        // quiescent for good: wakes and joins them
+// Quiescent for good: wakes and joins the workers. False: the deadline passed while one was in a hook of the user's; call again.
+bool end_workers(pool_core& pool, std::chrono::steady_clock::time_point deadline) noexcept;
 // Runs the user's hook, if there is one, on a worker; an exception goes to the error sink.
 void call_user_hook(pool_core& pool, const std::function<void(unsigned)>& hook, unsigned worker) noexcept;
 // A thread inside leaves; the last one frees an ownerless pool.
 void leave_pool(pool_core& pool, account* books) noexcept;
+// The pool is to be freed by this thread, now or when it ends its outermost call or visit of it.
+void free_once_out(pool_core& pool, account* books) noexcept;
+// Errors that only handles keep are told, then the pool goes.
 void free_pool(pool_core& pool) noexcept;
 
 // core/sched/shutdown.cpp

@@ -24,7 +24,7 @@ constexpr auto longest_silence = std::chrono::minutes(5);
 
 bool is_called_from_inside(const pool_core& pool) noexcept {
     if (LASTLY_FAULT("S4")) return false;
-    return this_thread.home == pool.anchor || runs_task_of(*pool.anchor);
+    return this_thread.home == pool.anchor || runs_task_of(*pool.anchor) || visit::of(*pool.anchor) != nullptr;
 }
 
 // Waits for a moment at which nothing is unfinished. False: the deadline has passed.
@@ -72,15 +72,14 @@ void end_once(pool_core& pool, time_point deadline) noexcept {
     std::uint32_t open = 0;
     if (pool.ending.compare_exchange_strong(open, 1, acq_rel, acquire)) {   // order: [E1] one thread ends it
         const bool balanced = close_books(pool);
-        if (balanced) {
-            end_workers(pool);
+        if (!balanced) yield_thread();   // a submission that raced the close is just being rejected
+        const bool over = balanced && end_workers(pool, deadline);
+        if (over) {
             pool.guard.reset();
             pool.sink.tell_suppressed();
             close_books(pool);
-        } else {
-            yield_thread();   // a submission that raced the close is just being rejected
         }
-        pool.ending.store(balanced ? 2 : 0, seq_cst);   // order: [E1] publishes the final books
+        pool.ending.store(over ? 2 : 0, seq_cst);   // order: [E1] publishes the final books
         pool.ended.notify_all();
         return;
     }
@@ -110,7 +109,6 @@ bool close_until(pool_core& pool, bool abrupt, time_point deadline) noexcept {
 std::vector<live_task> running_tasks_of(void* pool) { return running_tasks(*static_cast<pool_core*>(pool)); }
 
 void abandon_to_its_workers(pool_core& pool) noexcept {
-    pool.guard.reset();
     for (const auto& w : pool.workers) w->self.detach();
     pool.idle.add_watcher();
     pool.inside.fetch_add(1, acq_rel);       // order: [B3] this thread stays inside until the last line
@@ -162,8 +160,7 @@ void destroy_pool(pool_core* pool) noexcept {
         tell_what_is_waited_for(pool->options.name.c_str(), steady_now() - begin, take_ledger(*pool).live, &running_tasks_of, pool);
         silence = std::min<std::chrono::nanoseconds>(silence * 2, longest_silence);
     }
-    leave_to_handles(*pool->anchor);
-    delete pool;
+    free_pool(*pool);
     trim(0, nullptr, nullptr);
 }
 

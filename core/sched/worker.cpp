@@ -26,7 +26,6 @@ frame* take_batch(worker& w) noexcept {
     frame* batch[256];
     const std::size_t got = w.pool.entrance.take(w.intake.get(), batch, w.pool.options.tuning.injector_batch);
     if (got == 0) return nullptr;
-    w.books.taken.add(got);
     deque_item items[256];
     for (std::size_t i = 1; i < got; ++i) {
         __builtin_prefetch(batch[i], 1);   // its lines lie in the submitter's cache, or in memory
@@ -38,6 +37,7 @@ frame* take_batch(worker& w) noexcept {
             w.pool.entrance.spill(*batch[i]);
         }
     }
+    w.books.taken.add(got);   // after they can be found in the deque: nobody who looks for work misses them meanwhile
     return batch[0];
 }
 
@@ -136,6 +136,8 @@ void worker_main(void* self) noexcept {
         run_from_queue(pool, w.books, *f);
     }
     call_user_hook(pool, pool.options.on_worker_exit, w.index);
+    pool.at_work.fetch_sub(1, seq_cst);   // order: [B4] the hook is over
+    pool.left_work.notify_all();
     this_thread.home = nullptr;
     this_thread.self = nullptr;
     this_thread.books = nullptr;

@@ -1,6 +1,8 @@
 // See anchor.hpp; edges G1 and V1 in README.md here.
 #include "core/task/anchor.hpp"
 
+#include "lastly/detail/thread_block.hpp"
+
 #include <mutex>
 
 namespace lastly::detail {
@@ -22,6 +24,26 @@ bool pool_anchor::enter() noexcept {
 void pool_anchor::leave() noexcept {
     const std::uint32_t* const address = visitors_.address();
     if (visitors_.fetch_sub(1, release) == (shut | 1)) futex_wake_all(address);   // order: [V1] the pool ends after what the visitor did
+}
+
+visit::visit(pool_anchor& a) noexcept : anchor_(a), outer_(this_thread.visiting), entered_(a.enter()) {
+    if (entered_) this_thread.visiting = this;
+}
+
+visit::~visit() {
+    if (!entered_) return;
+    this_thread.visiting = outer_;
+    pool_core* const core = anchor_.core;
+    anchor_.leave();
+    if (frees_pool_) anchor_.free_once_out(*core);   // nobody else frees it: it is still there
+}
+
+visit* visit::of(const pool_anchor& a) noexcept {
+    visit* found = nullptr;
+    for (visit* v = this_thread.visiting; v != nullptr; v = v->outer_) {
+        if (&v->anchor_ == &a) found = v;
+    }
+    return found;
 }
 
 anchor_lease::anchor_lease() {

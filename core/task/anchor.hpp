@@ -17,24 +17,47 @@ inline constexpr std::uint32_t gate_closed = 1;   // rejects submissions from ou
 inline constexpr std::uint32_t gate_abrupt = 2;   // rejects all; no body starts; every task is asked to stop
 inline constexpr std::uint32_t gate_gone = 4;     // quiescent for good: workers end
 
+// A thread's stay in the sink of a pool that it is no worker of; on that thread's stack. The pool is not freed meanwhile,
+// and its calls by this thread know that they come from inside. False: the pool is gone, or about to.
+class visit {
+public:
+    explicit visit(pool_anchor& a) noexcept;
+    ~visit();
+    visit(const visit&) = delete;
+    visit& operator=(const visit&) = delete;
+
+    explicit operator bool() const noexcept { return entered_; }
+    // This thread's outermost visit of that pool; null: none.
+    static visit* of(const pool_anchor& a) noexcept;
+    // The pool is to be freed when this visit ends: its thread was the last one inside.
+    void frees_pool() noexcept { frees_pool_ = true; }
+
+private:
+    pool_anchor& anchor_;
+    visit* const outer_;
+    const bool entered_;
+    bool frees_pool_ = false;
+};
+
 class pool_anchor {
 public:
     std::uint64_t serial() const noexcept { return serial_; }
     atomic<std::uint32_t>& gate() noexcept { return gate_; }
     bool abrupt() const noexcept { return (gate_.load(acquire) & gate_abrupt) != 0; }   // order: [G1] sees what the closing thread did before
 
-    // A visit keeps the pool's sink alive. False: the pool is gone, or about to.
-    bool enter() noexcept;
-    void leave() noexcept;
-
     pool_core* core = nullptr;
     error_sink* sink = nullptr;
     std::size_t chain_warning = 0;
     // W1: runs the task, which the caller has claimed, on this worker. Set by the schedule floor.
     void (*run_claimed)(pool_core&, frame&) = nullptr;
+    // The last thread inside an ownerless pool has ended its visit. Set by the schedule floor.
+    void (*free_once_out)(pool_core&) = nullptr;
 
 private:
     friend class anchor_lease;
+    friend class visit;
+    bool enter() noexcept;
+    void leave() noexcept;
     static constexpr std::uint32_t shut = 1u << 31;
 
     atomic<std::uint32_t> gate_{0};

@@ -31,10 +31,7 @@ void drop_done(frame& f) noexcept {
     const outcome& o = *f.type().outcome_in(f);
     if (is_worth_reporting(o)) {
         pool_anchor& a = *f.owner.load(acquire);   // order: [F2] the pool's, or nobody's if that is gone
-        if (a.enter()) {
-            if ((f.state.fetch_or(read, acq_rel) & read) == 0) report_unread(a, f, o);   // order: [T5] one reporter only wins this
-            a.leave();
-        }
+        if (const visit here(a); here && (f.state.fetch_or(read, acq_rel) & read) == 0) report_unread(a, f, o);   // order: [T5] one reporter only wins this
     }
     std::uint32_t now = f.state.fetch_or(read | leaving, acq_rel);   // order: [T5] no walker pins it from now on
     while ((now & pinned) != 0) {   // a walker reads the outcome: the rest is left to it
@@ -60,7 +57,12 @@ void leave_to_handle(frame& f, void* argument) {
     if (phase_of(before) != phase::held || f.owner.load(acquire) != &a) return;   // order: [F2] sees at least the building phase of a newer task
     std::uint32_t now = f.state.load(acquire);   // order: [T4] sees the published outcome
     do {
-        if ((now & (handle | done | pinned | leaving)) != (handle | done)) return;
+        while ((now & pinned) != 0) {   // by mistake, by the walker of another pool that has yet to look again
+            yield_thread();
+            if (f.progress.load(acquire) != before) return;   // order: [F1] another task's frame by now
+            now = f.state.load(acquire);                      // order: [T4] sees the published outcome
+        }
+        if ((now & (handle | done | leaving)) != (handle | done)) return;
     } while (!f.state.compare_exchange_weak(now, now | pinned, acq_rel, acquire));   // order: [T5] one walker only pins it
     if (f.progress.load(acquire) == before) {   // order: [F1] the frame is pinned: it is this task, or a newer one that is not ours
         const outcome& o = *f.type().outcome_in(f);
@@ -94,7 +96,7 @@ void settle(run_record& r) noexcept {
     if (!known) report_unread(*r.pool, f, *r.result);
 }
 
-void publish(frame& f) noexcept {
+void publish(frame& f, run_record& r) noexcept {
     if (!f.type().has_handle_part) {
         free_frame(f);
         return;
@@ -108,9 +110,14 @@ void publish(frame& f) noexcept {
             return;
         }
     }
-    const outcome& o = *f.type().outcome_in(f);
-    if ((now & read) == 0 && is_worth_reporting(o)) report_unread(*f.owner.load(relaxed), f, o);   // order: this thread stored it or got it with the frame
+    outcome last(*f.type().outcome_in(f));   // nobody will look at it
+    if ((now & read) == 0 && is_worth_reporting(last)) report_unread(*f.owner.load(relaxed), f, last);   // order: this thread stored it or got it with the frame
     f.type().destroy_result(f);
+    r.result = &last;
+    while (r.deferred != nullptr || r.spent != nullptr) {   // what the result's destructor registered
+        run_deferred(r);
+        destroy_spent(r);
+    }
     if ((f.state.fetch_or(done, acq_rel) & husk) == 0) free_frame(f);   // order: [T4] a husk's finder frees after this
 }
 
@@ -175,6 +182,7 @@ void discard_frame(frame& f) noexcept {
     r.start = false;
     r.rejected = true;
     r.cause = errc::discarded;
+    const run_scope scope(r);
     execute(f, r);
     f.type().destroy_result(f);
     free_frame(f);

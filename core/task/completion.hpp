@@ -9,8 +9,9 @@
 
 namespace lastly::detail {
 
-// After the ledger counted the task: publishes the outcome; frees the frame unless a handle or a husk keeps it.
-void publish(frame& f) noexcept;
+// After the ledger counted the task, within its run: publishes the outcome; frees the frame unless a handle or a husk keeps it.
+// What destructors of a result that nobody takes register runs here and is in the record's columns afterwards.
+void publish(frame& f, run_record& r) noexcept;
 // A finished task's error, to the sink of its pool.
 void report_unread(pool_anchor& a, frame& f, const outcome& o) noexcept;
 // A pool's end: finished tasks that only handles keep; errors that nobody has looked at are reported (E5).

@@ -26,7 +26,6 @@ void execute(frame& f, run_record& r) noexcept {
     r.spare_end = f.at(usable_bytes(ops.size_bytes));
     if (r.spare > r.spare_end) r.spare = r.spare_end;
     r.attached_pending = ops.attached;
-    const run_scope scope(r);
     ops.execute(f, r);
     r.reported = nullptr;   // whoever takes the error next holds it alone (O4)
 }

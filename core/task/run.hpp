@@ -18,7 +18,7 @@ public:
     run_scope& operator=(const run_scope&) = delete;
 };
 
-// Runs the frame's body, or only its chain if the record says so, and destroys what it captured.
+// Runs the frame's body, or only its chain if the record says so, and destroys what it captured. Within the record's scope.
 void execute(frame& f, run_record& r) noexcept;
 
 creation_site site_of(const run_record& r) noexcept;

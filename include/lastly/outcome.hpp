@@ -2,7 +2,7 @@
 // An outcome is written by the thread that runs the task, and read by others after it was published (O4).
 // Invariants: 1. `category_` is active when cancelled or rejected, `error_` otherwise. 2. A value lives exactly while
 // `has_value_` is set, and that is exactly when the kind is succeeded. 3. Sixteen bytes, so that a handle, three small
-// finalizers and a small result share two cache lines.
+// finalizers and a small result share two cache lines. 4. The outcome inside a result changes through the result only.
 #pragma once
 
 #include <lastly/detail/export.hpp>
@@ -27,12 +27,17 @@ struct unstorable_outcome;
 /// The four ends of a task.
 enum class outcome_kind : std::uint8_t { succeeded, failed, cancelled, rejected };
 
-/// What became of a body. Copyable; copies share the exception object.
+/// What became of a body. Copyable; copies share the exception object. Assigning to the outcome inside a `result` throws
+/// std::logic_error: an editing finalizer uses the result's setters.
 /// Thread safety: immutable once published; a finalizer's reference is valid during its call.
 class LASTLY_EXPORT outcome {
 public:
     outcome(const outcome& other) noexcept : outcome() { assign(other); }
-    outcome& operator=(const outcome& other) noexcept { if (this != &other) assign(other); return *this; }
+    outcome& operator=(const outcome& other) {
+        if (part_of_result_) throw std::logic_error("lastly: assignment to a task's outcome; use result::set_value or set_error");
+        if (this != &other) assign(other);
+        return *this;
+    }
     ~outcome() { clear(); }
 
     outcome_kind kind() const noexcept { return kind_; }
@@ -82,6 +87,7 @@ private:
     outcome_kind kind_ = outcome_kind::succeeded;
     bool started_ = false;
     bool has_value_ = false;
+    bool part_of_result_ = false;
 };
 static_assert(sizeof(outcome) == 16);
 
@@ -125,7 +131,7 @@ public:
 
 private:
     friend struct detail::outcome_access;
-    result() noexcept {}
+    result() noexcept { part_of_result_ = true; }
     void refuse_if_rejected() const {
         if (rejected() && !LASTLY_FAULT("E3")) throw std::logic_error("lastly: the outcome of a rejected task cannot be changed");
     }
@@ -169,7 +175,7 @@ public:
 private:
     friend struct detail::outcome_access;
     friend struct detail::unstorable_outcome;
-    result() noexcept {}
+    result() noexcept { part_of_result_ = true; }
     void refuse_if_rejected() const {
         if (rejected() && !LASTLY_FAULT("E3")) throw std::logic_error("lastly: the outcome of a rejected task cannot be changed");
     }

@@ -1,6 +1,8 @@
 // Outcomes and results as values: kinds, causes, errors, and what the setters do.
 #include <lastly/outcome.hpp>
 
+#include <lastly/pool.hpp>
+
 #include <doctest/doctest.h>
 
 #include <cstdint>
@@ -18,7 +20,7 @@ using writer = lastly::detail::outcome_access;
 
 static_assert(sizeof(outcome) == 16);
 static_assert(!std::is_default_constructible_v<outcome>);
-static_assert(std::is_nothrow_copy_constructible_v<outcome> && std::is_nothrow_copy_assignable_v<outcome>);
+static_assert(std::is_nothrow_copy_constructible_v<outcome> && std::is_copy_assignable_v<outcome>);
 static_assert(!std::is_copy_constructible_v<result<int>> && !std::is_copy_assignable_v<result<int>>);
 static_assert(!std::is_move_constructible_v<result<void>> && !std::is_default_constructible_v<result<void>>);
 static_assert(std::is_base_of_v<outcome, result<std::string>> && std::is_base_of_v<outcome, result<void>>);
@@ -277,4 +279,21 @@ TEST_CASE("creation_site: the current one is the line of the call") {
     CHECK(std::string(here.file) == __FILE__);
     constexpr lastly::creation_site stated = lastly::creation_site::current("f.cpp", 3);
     static_assert(stated.line == 3);
+}
+
+TEST_CASE("outcome: the one inside a result cannot be assigned to, which would part it from its value") {
+    lastly::pool pool({.workers = 1});
+    std::string said;
+    auto handle = pool.submit([] { return 7; }, lastly::finally([&said](result<int>& r) {
+        outcome copy = r;
+        copy = r;   // a copy may be
+        try {
+            static_cast<outcome&>(r) = copy;
+        } catch (const std::logic_error& e) {
+            said = e.what();
+        }
+    }));
+    CHECK(handle.get() == 7);
+    CHECK(said.find("set_value") != std::string::npos);
+    CHECK(pool.shutdown().ledger.finalizers_thrown == 0);
 }

@@ -42,7 +42,7 @@ public:
         detail::store_name(frame(), "watched");
     }
     detail::frame& frame() { return *reinterpret_cast<detail::frame*>(bytes_); }
-    detail::error_sink& sink() { return sink_; }
+    static void tell(void* self, const error_report& r) { static_cast<watched_frame*>(self)->note(r); }
 
     static void probe(void* self, std::vector<detail::frame*>& running) {
         auto& w = *static_cast<watched_frame*>(self);
@@ -76,8 +76,6 @@ private:
     std::condition_variable changed_;
     int probes_ = 0;
     std::vector<noted> reports_;
-    const std::function<void(const error_report&)> told_ = [this](const error_report& r) { note(r); };
-    detail::error_sink sink_{&told_, "p"};
 };
 
 }   // namespace
@@ -86,7 +84,7 @@ TEST_CASE("watchdog: a finalizer that outlasts the budget is reported by name, a
     watched_frame w;
     w.frame().show(phase::finalizing, 0, 1);
     const auto begin = detail::steady_now();
-    const detail::watchdog dog(budget, w.sink(), &watched_frame::probe, &w);
+    const detail::watchdog dog(budget, &watched_frame::tell, &watched_frame::probe, &w);
     const auto reports = w.await_reports(3);
     CHECK(detail::steady_now() - begin >= 3 * budget);   // one a budget
     std::chrono::nanoseconds before{0};
@@ -103,7 +101,7 @@ TEST_CASE("watchdog: a body may run as long as it likes, and a queued or free fr
     for (const phase p : {phase::running, phase::queued, phase::held, phase::building, phase::free}) {
         watched_frame w;
         w.frame().show(p, 0, 2);
-        const detail::watchdog dog(1ms, w.sink(), &watched_frame::probe, &w);
+        const detail::watchdog dog(1ms, &watched_frame::tell, &watched_frame::probe, &w);
         w.await_probes(5);
         CHECK(w.reports() == 0);
     }
@@ -113,7 +111,7 @@ TEST_CASE("watchdog: each finalizer of a chain has the budget for itself") {
     watched_frame w;
     constexpr auto long_budget = 40ms;
     w.frame().show(phase::finalizing, 0, 200);
-    const detail::watchdog dog(long_budget, w.sink(), &watched_frame::probe, &w);
+    const detail::watchdog dog(long_budget, &watched_frame::tell, &watched_frame::probe, &w);
     const auto begin = detail::steady_now();
     bool late = false;   // a machine so busy that a single one took too long
     for (std::uint64_t pending = 199; pending > 0 && detail::steady_now() - begin < 3 * long_budget; --pending) {
@@ -129,7 +127,7 @@ TEST_CASE("watchdog: each finalizer of a chain has the budget for itself") {
 TEST_CASE("watchdog: a new task in the same frame begins anew") {
     watched_frame w;
     w.frame().show(phase::finalizing, 0, 0);
-    const detail::watchdog dog(budget, w.sink(), &watched_frame::probe, &w);
+    const detail::watchdog dog(budget, &watched_frame::tell, &watched_frame::probe, &w);
     w.await_reports(2);
     w.frame().show(phase::free, 0, 0);
     const std::size_t before = w.reports();
@@ -145,7 +143,7 @@ TEST_CASE("watchdog: a new task in the same frame begins anew") {
 TEST_CASE("watchdog: its end waits for no tick") {
     watched_frame w;
     const auto begin = detail::steady_now();
-    { const detail::watchdog dog(1h, w.sink(), &watched_frame::probe, &w); }
+    { const detail::watchdog dog(1h, &watched_frame::tell, &watched_frame::probe, &w); }
     CHECK(detail::steady_now() - begin < 1min);
     CHECK(w.reports() == 0);
 }
@@ -154,7 +152,7 @@ TEST_CASE("watchdog: without a thread for it the construction says so") {
     watched_frame w;
     detail::fail_thread_start(1);
     try {
-        const detail::watchdog dog(budget, w.sink(), &watched_frame::probe, &w);
+        const detail::watchdog dog(budget, &watched_frame::tell, &watched_frame::probe, &w);
         FAIL("no thread was left");
     } catch (const std::system_error& e) {
         CHECK(e.code() == std::errc::resource_unavailable_try_again);

@@ -298,3 +298,81 @@ TEST_CASE("S4: a pool destroyed by a rejected task's finalizer, or by a task tha
         await([&] { return left.load() == static_cast<int>(workers); });
     });
 }
+
+TEST_CASE("S4: a pool destroyed by the result of a task that its caller runs") {
+    with_workers([](unsigned workers) {
+        std::atomic<int> left{0};
+        auto o = options(workers);
+        o.capacity = workers;
+        o.overflow = lastly::overflow::caller_runs;
+        o.on_worker_exit = [&](unsigned) { left.fetch_add(1); };
+        auto pool = std::make_unique<lastly::pool>(o);
+        lastly::pool& p = *pool;
+        blockade all(p, workers);
+        p.detach(lastly::make_task([owner = std::move(pool)]() mutable { return std::move(owner); }));
+        all.open();
+        await([&] { return left.load() == static_cast<int>(workers); });
+    });
+}
+
+TEST_CASE("S2: a worker's exit hook does not outlast the limit of a shutdown") {
+    with_workers([](unsigned workers) {
+        std::atomic<bool> go{false};
+        std::atomic<unsigned> in_hook{0};
+        auto o = options(workers);
+        o.on_worker_exit = [&](unsigned) {
+            in_hook.fetch_add(1);
+            await([&] { return go.load(); });
+        };
+        lastly::pool pool(o);
+        pool.run([] {});
+        CHECK_FALSE(pool.shutdown(std::chrono::milliseconds(1)).complete);
+        await([&] { return in_hook.load() == workers; });
+        CHECK_FALSE(pool.shutdown(std::chrono::milliseconds(1)).complete);
+        go = true;
+        check_end(pool);
+    });
+}
+
+TEST_CASE("S1: the caller of an abrupt end helps with what a worker took over and cannot come to") {
+    for (int round = 0; round < 50; ++round) {
+        lastly::pool pool(options(1));
+        gate stuck;
+        std::atomic<int> chains{0};
+        {
+            blockade all(pool, 1);
+            pool.detach([] {}, lastly::finally([&] { stuck.pass(); }));
+            for (int i = 0; i < 200; ++i) pool.detach([] {}, lastly::finally([&] { chains.fetch_add(1); }));
+            std::thread closer([&] { CHECK(pool.shutdown_now().complete); });
+            all.open();
+            await([&] { return chains.load() == 200; });   // while the one worker hangs in the first finalizer, or the caller does
+            stuck.open();
+            closer.join();
+        }
+        check_end(pool);
+    }
+}
+
+TEST_CASE("C4: the sink that is told of an overdue finalizer may end its pool") {
+    with_workers([](unsigned workers) {
+        for (const bool destroys : {false, true}) {
+            std::atomic<int> told{0};
+            std::atomic<unsigned> left{0};
+            std::unique_ptr<lastly::pool> pool;
+            auto o = options(workers);
+            o.finalizer_budget = std::chrono::milliseconds(1);
+            o.on_worker_exit = [&](unsigned) { left.fetch_add(1); };
+            o.error_sink = [&](const lastly::error_report& r) {
+                CHECK(r.kind == lastly::report_kind::finalizer_overdue);
+                if (told.load() == 0 && destroys) pool.reset();
+                else if (told.load() == 0) CHECK_FALSE(pool->shutdown_now().complete);
+                told.fetch_add(1);
+            };
+            pool = std::make_unique<lastly::pool>(o);
+            pool->detach([] {}, lastly::finally([&] { await([&] { return told.load() != 0; }); }));
+            await([&] { return told.load() != 0; });
+            if (!destroys) check_end(*pool);
+            await([&] { return left.load() == workers; });
+        }
+    });
+}

@@ -13,33 +13,36 @@ TEST_CASE("anchor: it is open between open and shut only, and a later lease has 
     auto lease = std::make_unique<anchor_lease>();
     pool_anchor* const first = lease->get();
     const std::uint64_t serial = first->serial();
-    CHECK_FALSE(first->enter());
+    CHECK_FALSE(bool(visit(*first)));
     lease->open();
-    CHECK(first->enter());
-    first->leave();
+    CHECK(bool(visit(*first)));
     lease.reset();
-    CHECK_FALSE(first->enter());
+    CHECK_FALSE(bool(visit(*first)));
     const anchor_lease second;
     CHECK(second.get()->serial() > serial);
     CHECK(second.get()->gate().load(acquire) == 0);
-    CHECK_FALSE(second.get()->enter());
+    CHECK_FALSE(bool(visit(*second.get())));
 }
 
 TEST_CASE("anchor: shutting waits for the last visitor") {
     anchor_lease lease;
     lease.open();
-    REQUIRE(lease.get()->enter());
-    REQUIRE(lease.get()->enter());
+    auto outer = std::make_unique<visit>(*lease.get());
+    auto inner = std::make_unique<visit>(*lease.get());
+    REQUIRE(*outer);
+    REQUIRE(*inner);
+    CHECK(visit::of(*lease.get()) == outer.get());
     std::atomic<bool> left{false}, seen_left{false};
     std::thread owner([&] {
         lease.shut();
         seen_left = left.load();
     });
-    lease.get()->leave();
+    inner.reset();
     left = true;
-    lease.get()->leave();
+    outer.reset();
+    CHECK(visit::of(*lease.get()) == nullptr);
     owner.join();
     CHECK(seen_left);
 }
 
-TEST_CASE("anchor: nobody's is never open") { CHECK_FALSE(nobodys_anchor().enter()); }
+TEST_CASE("anchor: nobody's is never open") { CHECK_FALSE(bool(visit(nobodys_anchor()))); }

@@ -1,11 +1,14 @@
 // Completion: what waiters see, which errors are told to whom. Rules O4, E5, W3, W4, S6.
+#include "core/structures/frame_store.hpp"
+#include "core/task/state.hpp"
+#include "tests/report/captured_stderr.hpp"
 #include "tests/support/pools.hpp"
 
 #include <doctest/doctest.h>
 
 #include <memory>
-
 #include <stdexcept>
+#include <utility>
 
 using namespace support;
 
@@ -195,4 +198,116 @@ TEST_CASE("S6: handles dropped while their pool ends destroy each result once") 
             CHECK(alive == 0);
         }
     });
+}
+
+namespace {
+
+// Registers a finalizer when it is destroyed.
+struct defers_at_its_end {
+    std::atomic<int>* ran;
+    explicit defers_at_its_end(std::atomic<int>& r) : ran(&r) {}
+    defers_at_its_end(defers_at_its_end&& other) noexcept : ran(std::exchange(other.ran, nullptr)) {}
+    ~defers_at_its_end() {
+        if (ran != nullptr) lastly::this_task::defer([r = ran] { r->fetch_add(1); });
+    }
+};
+
+lastly::detail::frame* held_frame() {
+    lastly::detail::frame* found = nullptr;
+    lastly::detail::walk_frames([](lastly::detail::frame& f, void* to) {
+        if (lastly::detail::phase_of(f.progress.load(lastly::detail::acquire)) == lastly::detail::phase::held) *static_cast<lastly::detail::frame**>(to) = &f;
+    }, &found);
+    return found;
+}
+
+}   // namespace
+
+TEST_CASE("O3: finalizers that a result's destructor registers run, where nobody takes the result") {
+    with_workers([](unsigned workers) {
+        std::atomic<int> ran{0};
+        lastly::pool pool(options(workers));
+        for (int i = 0; i < 100; ++i) pool.detach(lastly::make_task([&] { return defers_at_its_end(ran); }));
+        pool.wait_idle();
+        CHECK(ran == 100);
+        CHECK(pool.ledger().finalizers_run == 100);
+        check_end(pool);
+    });
+}
+
+TEST_CASE("E5: an error that a sink of a dropped handle is told may end the pool of that sink") {
+    with_workers([](unsigned workers) {
+        for (const bool destroys : {false, true}) {
+            std::atomic<int> left{0};
+            std::unique_ptr<lastly::pool> pool;
+            bool complete = true;
+            auto o = options(workers);
+            o.on_worker_exit = [&](unsigned) { left.fetch_add(1); };
+            o.error_sink = [&](const lastly::error_report&) {
+                if (destroys) pool.reset();
+                else complete = pool->shutdown_now().complete;   // from inside: it cannot wait for itself
+            };
+            pool = std::make_unique<lastly::pool>(o);
+            auto handle = pool->submit([] { throw std::runtime_error("dropped"); });
+            handle.wait();
+            handle.detach();
+            if (!destroys) {
+                CHECK_FALSE(complete);
+                check_end(*pool);
+            }
+            await([&] { return left.load() == static_cast<int>(workers); });
+        }
+    });
+}
+
+TEST_CASE("E5: a finished task that another pool's walk has pinned by mistake is reported all the same") {
+    sink_log log;
+    auto pool = std::make_unique<lastly::pool>(options(1, &log));
+    auto handle = pool->submit([] { throw std::runtime_error("pinned"); });
+    handle.wait();
+    pool->wait_idle();
+    lastly::detail::frame* const f = held_frame();
+    REQUIRE(f != nullptr);
+    f->state.fetch_or(lastly::detail::pinned, lastly::detail::acq_rel);
+    std::atomic<bool> over{false};
+    std::thread ends([&] {
+        pool.reset();
+        over = true;
+    });
+    for (int i = 0; i < 1000; ++i) std::this_thread::yield();
+    CHECK_FALSE(over.load());
+    f->state.fetch_and(~lastly::detail::pinned, lastly::detail::acq_rel);
+    ends.join();
+    CHECK(log.count(lastly::report_kind::failed) == 1);
+    handle.detach();
+    CHECK(log.count(lastly::report_kind::failed) == 1);
+}
+
+TEST_CASE("E5: lines kept back are counted with what only handles keep, and told once") {
+    for (const bool destroys_itself : {false, true}) {
+        captured_stderr captured;
+        std::atomic<int> left{0};
+        {
+            std::vector<lastly::task_handle<void>> kept;
+            auto o = options(1);
+            o.on_worker_exit = [&](unsigned) { left.fetch_add(1); };
+            auto pool = std::make_unique<lastly::pool>(o);
+            for (int i = 0; i < 12; ++i) {
+                auto handle = pool->submit([] { throw std::runtime_error("many"); });
+                handle.wait();
+                if (i < 9) handle.detach();
+                else kept.push_back(std::move(handle));   // one more line, and two of which only the number is told
+            }
+            if (destroys_itself) pool->detach([p = pool.release()] { delete p; });
+            else pool->shutdown();
+            pool.reset();
+            await([&] { return left.load() == 1; });
+            const lastly::pool later(options(1));   // its anchor is taken over: the old pool is gone
+        }
+        std::size_t lines = 0, counts = 0;
+        const std::string text = captured.text();
+        for (std::size_t at = text.find("many"); at != std::string::npos; at = text.find("many", at + 1)) ++lines;
+        for (std::size_t at = text.find("2 more"); at != std::string::npos; at = text.find("2 more", at + 1)) ++counts;
+        CHECK(lines == 10);
+        CHECK(counts == 1);
+    }
 }

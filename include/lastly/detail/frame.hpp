@@ -28,6 +28,7 @@ namespace lastly::detail {
 
 struct frame;
 struct run_record;
+struct account;
 struct chain_node;
 class pool_anchor;
 class pool_core;
@@ -89,6 +90,7 @@ struct run_record {
     frame* task = nullptr;               // null: the frame could not be allocated
     run_record* outer = nullptr;         // the run that this one interrupts on the same thread
     pool_anchor* pool = nullptr;         // null: a discarded task
+    account* books = nullptr;            // where a refusal is counted; null: no memory for one
     outcome* result = nullptr;
     chain_node* deferred = nullptr;      // to run, last registered first
     chain_node* spent = nullptr;         // ran; destroyed with the body
