@@ -27,8 +27,9 @@ TEST_CASE("O3: captures die after the chain and before the waiter is told") {
         lastly::pool pool(options(workers));
         for (int i = 0; i < 200; ++i) {
             std::atomic<int> alive{0}, alive_in_chain{-1};
-            auto handle = pool.submit([c = canary(alive)](lastly::task_context& t) { t.defer([d = c] {}); },
-                                      lastly::finally([&, c = canary(alive)] { alive_in_chain = alive.load(); }));
+            auto task = lastly::make_task([c = canary(alive)](lastly::task_context& t) { t.defer([d = c] {}); },
+                                          lastly::finally([&, c = canary(alive)] { alive_in_chain = alive.load(); }));
+            auto handle = pool.submit(std::move(task));   // the temporaries it was made of are gone: none of them is counted
             handle.wait();
             CHECK(alive == 0);
             CHECK(alive_in_chain == 3);
