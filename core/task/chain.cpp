@@ -7,6 +7,7 @@
 #include "lastly/detail/thread_block.hpp"
 
 #include <stdexcept>
+#include <utility>
 
 namespace lastly::detail {
 
@@ -61,11 +62,38 @@ void link_node(run_record& r, chain_node& n) noexcept {
     if (limit != 0 && r.deferred_pending > limit && !r.chain_reported) warn_of_length(r);
 }
 
-void count_immediate(run_record& r, bool threw) noexcept {
+bool begin_early(run_record& r) noexcept {
     ++r.attached;
     ++r.run;
-    if (threw) ++r.thrown;
-    else ++r.returned;
+    const bool was_finalizing = std::exchange(r.finalizing, true);
+    show_pending(r);
+    return was_finalizing;
+}
+
+void end_early(run_record& r, bool was_finalizing) noexcept {
+    r.finalizing = was_finalizing;
+    show_pending(r);
+}
+
+void early_returned(run_record& r) noexcept { ++r.returned; }
+
+void early_threw(run_record& r) noexcept {
+    ++r.thrown;
+    error_report report;
+    report.kind = report_kind::finalizer_failed;
+    report.name = name_of(r);
+    report.site = site_of(r);
+    report.error = std::current_exception();
+    if (!LASTLY_FAULT("A3-thrown")) sink_of(r).report(report);
+    if (r.result->succeeded() && r.early == nullptr) r.early = std::move(report.error);   // a body that runs has not failed yet
+}
+
+void settle_early(run_record& r) noexcept {
+    if (r.early == nullptr) return;
+    const std::exception_ptr error = std::exchange(r.early, nullptr);
+    if (!r.result->succeeded() || LASTLY_FAULT("E4-early")) return;   // the first error stays
+    outcome_access::fail(*r.result, error);
+    r.reported = error;
 }
 
 run_record& run_to_defer_to(run_record* wanted) {
@@ -87,7 +115,9 @@ void run_deferred(run_record& r) {
         try {
             n->call(*n, *r.result);
             ++r.returned;
+            settle_early(r);
         } catch (...) {
+            settle_early(r);
             finalizer_threw(r);
         }
     }

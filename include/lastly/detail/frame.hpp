@@ -100,6 +100,7 @@ struct run_record {
     creation_site site{nullptr, 0};
     std::error_code cause{};             // why the body does not start
     std::exception_ptr reported{};       // a failure that came from a finalizer: the sink knows it
+    std::exception_ptr early{};          // likewise, from one that ran at its defer (A3): fails the task if what is running now succeeds
     std::size_t deferred_pending = 0;
     std::uint64_t attached = 0;          // the ledger's finalizer columns, each counted at its event
     std::uint64_t run = 0;
@@ -133,7 +134,12 @@ LASTLY_EXPORT run_record& run_to_defer_to(run_record* wanted);      // std::logi
 LASTLY_EXPORT chain_node* reserve_node(run_record& r, std::size_t size_bytes, std::size_t alignment) noexcept;   // null: no memory
 LASTLY_EXPORT void link_node(run_record& r, chain_node& n) noexcept;
 LASTLY_EXPORT void unreserve_node(run_record& r, void* place, std::size_t block_bytes) noexcept;
-LASTLY_EXPORT void count_immediate(run_record& r, bool threw) noexcept;   // A3: a finalizer that ran at its defer
+// A finalizer that does not wait for the chain (A3): counted as attached and run, shielded between begin and end.
+LASTLY_EXPORT bool begin_early(run_record& r) noexcept;             // returns what `end` is given
+LASTLY_EXPORT void end_early(run_record& r, bool was_finalizing) noexcept;
+LASTLY_EXPORT void early_returned(run_record& r) noexcept;
+LASTLY_EXPORT void early_threw(run_record& r) noexcept;             // within the catch
+LASTLY_EXPORT void settle_early(run_record& r) noexcept;            // E4, once the body or the finalizer around it is over
 
 LASTLY_EXPORT void run_deferred(run_record& r);                     // until none is left
 LASTLY_EXPORT void destroy_spent(run_record& r) noexcept;

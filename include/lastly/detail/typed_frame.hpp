@@ -130,7 +130,7 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
         if (LASTLY_FAULT("O2")) run_pending(res, r);
         if (!LASTLY_FAULT("O3")) destroy_parts(f, std::make_index_sequence<count>());
         if constexpr (!Handle) outcome_access::drop_value(res);
-        while (r.deferred != nullptr || r.spent != nullptr) {   // what destructors registered
+        while (r.deferred != nullptr || r.spent != nullptr || r.early != nullptr) {   // what destructors registered
             run_pending(res, r);
             destroy_spent(r);
         }
@@ -164,7 +164,8 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
     }
 
     static void run_pending(result<R>& res, run_record& r) {
-        if (r.deferred == nullptr) return;
+        if (r.deferred == nullptr && r.early == nullptr) return;
+        settle_early(r);
         run_deferred(r);
         if (!res.succeeded()) outcome_access::drop_value(res);
     }
@@ -184,6 +185,7 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
             if (LASTLY_FAULT("G1")) callable(res);
             if (!LASTLY_FAULT("L3-returned")) ++r.returned;
         } catch (...) {
+            settle_early(r);   // what its defer could not store threw before
             finalizer_threw(r);
             if (!res.succeeded()) outcome_access::drop_value(res);
         }

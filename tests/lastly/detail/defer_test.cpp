@@ -256,17 +256,6 @@ TEST_CASE("defer: where a copy throws the callable runs at once, and that except
     }
 }
 
-TEST_CASE("defer: one that runs at once and throws is counted as thrown") {
-    checked_pool pool(1);
-    const throws_when_copied argument;
-    auto h = pool->submit([&](task_context& t) {
-        t.defer([](const throws_when_copied&) { throw std::logic_error("from the finalizer"); }, argument);
-    });
-    CHECK(message_of<std::logic_error>([&] { h.get(); }) == "from the finalizer");
-    pool->wait_idle();
-    CHECK(pool->ledger().finalizers_thrown == 1);
-}
-
 TEST_CASE("defer: what it stored is destroyed with the body, before anybody sees the outcome") {
     for (const unsigned workers : worker_counts) {
         CAPTURE(workers);
