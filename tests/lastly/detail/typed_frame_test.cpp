@@ -68,7 +68,7 @@ static_assert(std::is_same_v<body_result_t<int& (*)()>, int&> && std::is_same_v<
 static_assert(std::is_same_v<body_result_t<void()>, void>);   // a function decays
 static_assert(!has_result<int> && !has_result<void (*)(int)> && has_result<std::function<void()>>);
 
-struct part { std::size_t begin, bytes, alignment; };
+struct piece { std::size_t begin, bytes, alignment; };
 
 // All parts of a frame with a handle, a name and two finalizers, one of them over-aligned.
 using rich = typed_frame<true, std::string, wide_body, attachment_list<f8, task_name, f_wide>>;
@@ -76,17 +76,17 @@ using rich = typed_frame<true, std::string, wide_body, attachment_list<f8, task_
 }   // namespace
 
 TEST_CASE("typed_frame: its parts do not overlap, and the header, the name and the stop's cause are their own") {
-    // Beyond a cache line, alignment is made at run time: such a part has room to spare.
-    const part parts[] = {{0, end_of_name(true) + sizeof(stop_cause), 8},
+    // Beyond a cache line, alignment is made at run time: such a piece has room to spare.
+    const piece parts[] = {{0, end_of_name(true) + sizeof(stop_cause), 8},
                           {rich::where.result, sizeof(result<std::string>), alignof(result<std::string>)},
                           {rich::where.body, sizeof(wide_body) + 64, 64},
                           {rich::where.finalizer[0], sizeof(f8), alignof(f8)},
                           {rich::where.finalizer[1], sizeof(f_wide) + 64, 64}};
-    for (const part& p : parts) {
+    for (const piece& p : parts) {
         CAPTURE(p.begin);
         CHECK(p.begin % p.alignment == 0);
         CHECK(p.begin + p.bytes <= rich::where.end);
-        for (const part& q : parts) {
+        for (const piece& q : parts) {
             if (&p != &q) CHECK((p.begin + p.bytes <= q.begin || q.begin + q.bytes <= p.begin));
         }
     }
@@ -99,7 +99,7 @@ TEST_CASE("frame_ops: a type's table has a result's functions exactly where a ha
     CHECK((without.destroy_result == nullptr && without.outcome_in == nullptr && without.execute != nullptr));
 }
 
-TEST_CASE("part_at: a part is aligned as its type asks, wherever the frame lies") {
+TEST_CASE("part_at: a piece is aligned as its type asks, wherever the frame lies") {
     frame* const f = allocate_frame(rich::where.end, true);
     REQUIRE(f != nullptr);
     CHECK(reinterpret_cast<std::uintptr_t>(part_at<wide_body>(*f, rich::where.body)) % 128 == 0);
