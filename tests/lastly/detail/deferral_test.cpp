@@ -78,7 +78,7 @@ TEST_CASE("deferral: whatever is callable from the stored parts can be deferred"
         t.defer([&](auto& v) { v.push_back(3); ++calls; }, numbers);
         t.defer([&](auto&& v) { v.push_back(3); ++calls; }, numbers);
         t.defer([&](auto&& s) { const std::unique_ptr<int> p = std::forward<decltype(s)>(s); ++calls; }, std::make_unique<int>(1));
-        t.defer([&](std::string s) { calls += s == "text" ? 1 : 100; }, std::move(text));   // a const rvalue
+        t.defer([&](std::string s) { calls += s.size() == 4 ? 1 : 100; }, std::move(text));   // a const rvalue
         t.defer([&](const outcome&, std::string&& s) { calls += s == "text" ? 1 : 100; }, text);
         t.defer([&](const outcome&, auto& s) { s.clear(); ++calls; }, text);
         t.defer([&](const char* s) { calls += *s == 'a' ? 1 : 100; }, "array");
