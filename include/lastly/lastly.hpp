@@ -1,6 +1,7 @@
 // Everything that lastly offers. Each header also stands alone.
 #pragma once
 
+#include <lastly/context.hpp>
 #include <lastly/error.hpp>
 #include <lastly/finalizer.hpp>
 #include <lastly/ledger.hpp>
