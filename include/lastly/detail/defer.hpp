@@ -47,7 +47,7 @@ void defer_to(run_record& r, F&& f, Args&&... args) {
     static_assert(form != call_form::none, "defer(f, args...): f takes the arguments, or a const outcome& and the arguments, as they "
                                            "are when stored: decayed copies, given away or as lvalues; std::ref asks for a reference");
     if constexpr (form != call_form::none) {
-        if constexpr (sizeof...(Args) != 0 && has_one_signature<std::decay_t<F>>) {
+        if constexpr ((!std::is_reference_v<std::unwrap_ref_decay_t<Args>> || ...) && has_one_signature<std::decay_t<F>>) {
             if constexpr (form_of<true, std::decay_t<F>, std::remove_reference_t<Args>&...>() != call_form::none) {
                 if (LASTLY_FAULT("O5")) return defer_to(r, std::forward<F>(f), std::ref(args)...);
             }
