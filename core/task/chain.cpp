@@ -1,6 +1,9 @@
 // The chain of deferred finalizers: nodes in the frame's spare room first, then in slab blocks; run last registered first.
 // The task's own thread only. Invariants: 1. A node leaves `deferred` before its call: it is never called twice. 2. Nodes that
-// ran are destroyed with the body (O3), and a destructor may register further ones. Attached finalizers run in typed_frame.hpp.
+// ran are destroyed with the body (O3), and a destructor may register further ones. 3. What cannot be stored runs early (A3), between
+// begin_early and end_early. Attached finalizers run in typed_frame.hpp, those of a block in inner_chain.cpp.
+#include "core/task/chain.hpp"
+
 #include "core/structures/frame_store.hpp"
 #include "core/task/run.hpp"
 #include "lastly/detail/fault.hpp"
@@ -11,14 +14,14 @@
 
 namespace lastly::detail {
 
-namespace {
-
 void show_pending(run_record& r) noexcept {
     if (r.task == nullptr) return;
-    r.task->show(r.finalizing ? phase::finalizing : phase::running, r.deferred_pending, r.attached_pending);
+    r.task->show(r.finalizing ? phase::finalizing : phase::running, r.deferred_pending + r.inner_pending, r.attached_pending);
 }
 
-void warn_of_length(run_record& r) noexcept {
+void warn_of_length(run_record& r, std::size_t length) noexcept {
+    const std::size_t limit = r.pool != nullptr ? r.pool->chain_warning : 0;
+    if (limit == 0 || length <= limit || r.chain_reported) return;
     r.chain_reported = true;
     error_sink& sink = sink_of(r);
     if (!sink.first_at(report_kind::chain_long, site_of(r))) return;
@@ -26,11 +29,33 @@ void warn_of_length(run_record& r) noexcept {
     report.kind = report_kind::chain_long;
     report.name = name_of(r);
     report.site = site_of(r);
-    report.count = r.deferred_pending;
+    report.count = length;
     sink.report(report);
 }
 
-}   // namespace
+void tell_thrown(run_record& r, const std::exception_ptr& error) noexcept {
+    error_report report;
+    report.kind = report_kind::finalizer_failed;
+    report.name = name_of(r);
+    report.site = site_of(r);
+    report.error = error;
+    sink_of(r).report(report);
+}
+
+chain_node* allocate_node(std::size_t size_bytes) noexcept {
+    auto* const n = static_cast<chain_node*>(allocate_block(block_kind::node, size_bytes));
+    if (n != nullptr) n->block_bytes = size_bytes;
+    return n;
+}
+
+void destroy_nodes(chain_node*& spent) noexcept {
+    while (chain_node* const n = spent) {
+        spent = n->next;
+        const std::size_t block_bytes = n->block_bytes;
+        if (n->destroy != nullptr) n->destroy(*n);
+        if (block_bytes != 0) release_block(block_kind::node, block_bytes, n);
+    }
+}
 
 chain_node* reserve_node(run_record& r, std::size_t size_bytes, std::size_t alignment) noexcept {
     if (alignment <= alignof(chain_node) && r.spare != nullptr && static_cast<std::size_t>(r.spare_end - r.spare) >= size_bytes) {
@@ -40,13 +65,11 @@ chain_node* reserve_node(run_record& r, std::size_t size_bytes, std::size_t alig
         n->block_bytes = 0;
         return n;
     }
-    auto* const n = static_cast<chain_node*>(allocate_block(block_kind::node, size_bytes));
-    if (n != nullptr) n->block_bytes = size_bytes;
-    return n;
+    return allocate_node(size_bytes);
 }
 
-void unreserve_node(run_record&, void* place, std::size_t block_bytes) noexcept {
-    if (block_bytes != 0) release_block(block_kind::node, block_bytes, place);   // spare room comes back with the frame
+void unreserve_node(void* place, std::size_t block_bytes) noexcept {
+    if (block_bytes != 0) release_block(block_kind::node, block_bytes, place);   // spare room comes back with the frame, or the block
 }
 
 void link_node(run_record& r, chain_node& n) noexcept {
@@ -58,8 +81,7 @@ void link_node(run_record& r, chain_node& n) noexcept {
     ++r.deferred_pending;
     show_pending(r);
     if (LASTLY_FAULT("G4") && !r.finalizing) run_deferred(r);
-    const std::size_t limit = r.pool != nullptr ? r.pool->chain_warning : 0;
-    if (limit != 0 && r.deferred_pending > limit && !r.chain_reported) warn_of_length(r);
+    warn_of_length(r, r.deferred_pending);
 }
 
 bool begin_early(run_record& r) noexcept {
@@ -77,15 +99,11 @@ void end_early(run_record& r, bool was_finalizing) noexcept {
 
 void early_returned(run_record& r) noexcept { ++r.returned; }
 
-void early_threw(run_record& r) noexcept {
+void early_threw(run_record& r, bool fails_the_task) noexcept {
     ++r.thrown;
-    error_report report;
-    report.kind = report_kind::finalizer_failed;
-    report.name = name_of(r);
-    report.site = site_of(r);
-    report.error = std::current_exception();
-    if (!LASTLY_FAULT("A3-thrown")) sink_of(r).report(report);
-    if (r.result->succeeded() && r.early == nullptr) r.early = std::move(report.error);   // a body that runs has not failed yet
+    std::exception_ptr error = std::current_exception();
+    if (!LASTLY_FAULT("A3-thrown")) tell_thrown(r, error);
+    if (fails_the_task && r.result->succeeded() && r.early == nullptr) r.early = std::move(error);   // a body that runs has not failed yet
 }
 
 void settle_early(run_record& r) noexcept {
@@ -123,13 +141,6 @@ void run_deferred(run_record& r) {
     }
 }
 
-void destroy_spent(run_record& r) noexcept {
-    while (chain_node* const n = r.spent) {
-        r.spent = n->next;
-        const std::size_t block_bytes = n->block_bytes;
-        n->destroy(*n);
-        if (block_bytes != 0) release_block(block_kind::node, block_bytes, n);
-    }
-}
+void destroy_spent(run_record& r) noexcept { destroy_nodes(r.spent); }
 
 }   // namespace lastly::detail

@@ -5,10 +5,12 @@
 
 #include <lastly/detail/build.hpp>
 #include <lastly/detail/defer.hpp>
+#include <lastly/detail/defer_frame.hpp>
 #include <lastly/detail/handle.hpp>
 #include <lastly/finalizer.hpp>
 
 #include <chrono>
+#include <cstddef>
 #include <stdexcept>
 
 namespace lastly {
@@ -31,7 +33,7 @@ public:
     /// std::logic_error on another thread than the task's, `f` not run. Cost: no allocation while the frame has spare room.
     template <class F, class... Args>
     void defer(F&& f, Args&&... args) {
-        detail::defer_to(detail::run_to_defer_to(run_), std::forward<F>(f), std::forward<Args>(args)...);
+        detail::defer_to(detail::task_chain{detail::run_to_defer_to(run_)}, std::forward<F>(f), std::forward<Args>(args)...);
     }
     /// True once somebody asked this task to stop; false inside a finalizer (C4). Any thread, during the body.
     bool stop_requested() const { return detail::stop_requested(*run_); }
@@ -41,7 +43,33 @@ public:
     const char* name() const { return detail::name_of(*run_); }
 
 private:
+    friend class defer_frame;
     detail::run_record* run_;
+};
+
+/// A block inside a body, or inside a finalizer: what is deferred here runs at the block's end (O6), so that a loop's finalizers do not
+/// pile up. A local variable; blocks nest strictly. `task_context::defer` and `this_task::defer` inside it go to the task as ever.
+/// Lifetime: within the body or finalizer that makes it. Cost: no allocation while about two small callables are pending.
+class defer_frame {
+public:
+    /// Errors: std::logic_error unless `t` is the innermost task that runs on this thread.
+    explicit defer_frame(task_context& t) { detail::open_chain(chain_, *t.run_); }
+    /// Runs the finalizers, last registered first, shielded like all finalizers (C4), and destroys them. One that throws is told to the
+    /// error sink and counted; the body goes on, and the task's outcome is the body's.
+    ~defer_frame() { detail::close_chain(chain_); }
+    defer_frame(const defer_frame&) = delete;
+    defer_frame& operator=(const defer_frame&) = delete;
+    static void* operator new(std::size_t) = delete;
+    static void* operator new[](std::size_t) = delete;
+
+    /// Registers a finalizer for the block's end. `f` and `args` are copied or moved now; `f(args...)` is called, without an outcome.
+    /// Errors: if it cannot be stored it runs at once, then std::bad_alloc or the copy's exception (A3);
+    /// std::logic_error on another thread than the task's, `f` not run.
+    template <class F, class... Args>
+    void defer(F&& f, Args&&... args) { detail::defer_in(chain_, std::forward<F>(f), std::forward<Args>(args)...); }
+
+private:
+    detail::inner_chain chain_;
 };
 
 /// The same from deep in the call stack, for the task that runs on this thread.
@@ -50,7 +78,7 @@ namespace this_task {
 /// As task_context::defer. Errors: std::logic_error outside a task, `f` not run.
 template <class F, class... Args>
 void defer(F&& f, Args&&... args) {
-    detail::defer_to(detail::run_to_defer_to(detail::current_run()), std::forward<F>(f), std::forward<Args>(args)...);
+    detail::defer_to(detail::task_chain{detail::run_to_defer_to(detail::current_run())}, std::forward<F>(f), std::forward<Args>(args)...);
 }
 /// False outside a task, and inside a finalizer (C4).
 inline bool stop_requested() { const auto* r = detail::current_run(); return r != nullptr && detail::stop_requested(*r); }

@@ -8,6 +8,7 @@
 #include <lastly/detail/frame.hpp>
 #include <lastly/outcome.hpp>
 
+#include <cstddef>
 #include <functional>
 #include <new>
 #include <system_error>
@@ -17,60 +18,72 @@
 
 namespace lastly::detail {
 
+// Where a finalizer is registered: a task's own chain. (A block's: defer_frame.hpp.)
+struct task_chain {
+    static constexpr bool with_outcome = true;
+    static constexpr bool fails_the_task = true;
+
+    run_record& run;
+
+    chain_node* reserve(std::size_t size_bytes, std::size_t alignment) const noexcept { return reserve_node(run, size_bytes, alignment); }
+    void link(chain_node& n) const noexcept { link_node(run, n); }
+};
+
 // A3: runs now, shielded, with an outcome that says so. Its own exception is the sink's and the task's (E4), not the caller's.
-template <class Deferral>
-void run_immediately(run_record& r, std::error_code cause, Deferral& d) {
-    const bool was_finalizing = begin_early(r);
+template <class Chain, class Deferral>
+void run_immediately(Chain chain, std::error_code cause, Deferral& d) {
+    const bool was_finalizing = begin_early(chain.run);
     try {
         const unstorable_outcome told(cause);
         if (!LASTLY_FAULT("A3")) d.call(told.value);
-        early_returned(r);
+        early_returned(chain.run);
     } catch (...) {
-        early_threw(r);
+        early_threw(chain.run, Chain::fails_the_task);
     }
-    end_early(r, was_finalizing);
+    end_early(chain.run, was_finalizing);
     d.end_built();
 }
 
 // Out of line: the copies that an argument may need lie in a node on the stack.
-template <class Deferral, class... Given>
-[[noreturn, gnu::noinline, gnu::cold]] void defer_without_memory(run_record& r, Given&&... given) {
+template <class Chain, class Deferral, class... Given>
+[[noreturn, gnu::noinline, gnu::cold]] void defer_without_memory(Chain chain, Given&&... given) {
     typename Deferral::node on_stack;
     Deferral d(on_stack, std::forward<Given>(given)...);
-    run_immediately(r, std::make_error_code(std::errc::not_enough_memory), d);
+    run_immediately(chain, std::make_error_code(std::errc::not_enough_memory), d);
     throw std::bad_alloc();
 }
 
-template <class F, class... Args>
-void defer_to(run_record& r, F&& f, Args&&... args) {
-    constexpr call_form form = form_of<true, std::decay_t<F>, std::unwrap_ref_decay_t<Args>...>();
-    static_assert(form != call_form::none, "defer(f, args...): f takes the arguments, or a const outcome& and the arguments, as they "
-                                           "are when stored: decayed copies, given away or as lvalues; std::ref asks for a reference");
+template <class Chain, class F, class... Args>
+void defer_to(Chain chain, F&& f, Args&&... args) {
+    constexpr call_form form = form_of<Chain::with_outcome, std::decay_t<F>, std::unwrap_ref_decay_t<Args>...>();
+    static_assert(form != call_form::none,
+                  "defer(f, args...): f takes the arguments as they are when stored: decayed copies, given away or as lvalues; std::ref asks "
+                  "for a reference. A finalizer of a task, not one of a defer_frame, may take a const outcome& before them");
     if constexpr (form != call_form::none) {
         if constexpr ((!std::is_reference_v<std::unwrap_ref_decay_t<Args>> || ...) && has_one_signature<std::decay_t<F>>) {
-            if constexpr (form_of<true, std::decay_t<F>, std::remove_reference_t<Args>&...>() != call_form::none) {
-                if (LASTLY_FAULT("O5")) return defer_to(r, std::forward<F>(f), std::ref(args)...);
+            if constexpr (form_of<Chain::with_outcome, std::decay_t<F>, std::remove_reference_t<Args>&...>() != call_form::none) {
+                if (LASTLY_FAULT("O5")) return defer_to(chain, std::forward<F>(f), std::ref(args)...);
             }
         }
         using parts = deferral<form, std::tuple<F, Args...>, std::tuple<std::decay_t<F>, std::unwrap_ref_decay_t<Args>...>,
                                std::index_sequence_for<F, Args...>>;
         using node = typename parts::node;
-        void* const place = reserve_node(r, sizeof(node), alignof(node));
-        if (place == nullptr) defer_without_memory<parts>(r, std::forward<F>(f), std::forward<Args>(args)...);
+        void* const place = chain.reserve(sizeof(node), alignof(node));
+        if (place == nullptr) defer_without_memory<Chain, parts>(chain, std::forward<F>(f), std::forward<Args>(args)...);
         const std::size_t block_bytes = static_cast<chain_node*>(place)->block_bytes;
         node* const made = ::new (place) node;
         parts deferred(*made, std::forward<F>(f), std::forward<Args>(args)...);
         try {
             deferred.build();
         } catch (...) {
-            run_immediately(r, errc::construction_failed, deferred);
-            unreserve_node(r, place, block_bytes);
+            run_immediately(chain, errc::construction_failed, deferred);
+            unreserve_node(place, block_bytes);
             throw;
         }
         made->block_bytes = block_bytes;
         made->call = &node::run;
-        made->destroy = &node::end;
-        link_node(r, *made);
+        made->destroy = node::is_trivial ? nullptr : &node::end;
+        chain.link(*made);
     }
 }
 

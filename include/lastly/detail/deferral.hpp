@@ -75,6 +75,7 @@ struct stored_parts<std::index_sequence<I...>, Stored...> : numbered_part<I, Sto
 
 template <call_form Form, class F, class... Kept>
 struct deferred_call : chain_node {
+    static constexpr bool is_trivial = std::is_trivially_destructible_v<F> && (std::is_trivially_destructible_v<typename stored_part<Kept>::object> && ...);
     stored_parts<std::index_sequence_for<F, Kept...>, F, Kept...> parts;   // the callable first
 
     static void run(chain_node& n, const outcome& o) {

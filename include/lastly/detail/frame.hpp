@@ -30,6 +30,7 @@ struct frame;
 struct run_record;
 struct account;
 struct chain_node;
+struct inner_chain;
 class pool_anchor;
 class pool_core;
 
@@ -94,6 +95,7 @@ struct run_record {
     outcome* result = nullptr;
     chain_node* deferred = nullptr;      // to run, last registered first
     chain_node* spent = nullptr;         // ran; destroyed with the body
+    inner_chain* inner = nullptr;        // the open defer_frames, innermost first (O6)
     std::byte* spare = nullptr;          // the frame's spare room for nodes
     std::byte* spare_end = nullptr;
     const char* name = nullptr;          // set with `site` where there is no frame
@@ -102,6 +104,7 @@ struct run_record {
     std::exception_ptr reported{};       // a failure that came from a finalizer: the sink knows it
     std::exception_ptr early{};          // likewise, from one that ran at its defer (A3): fails the task if what is running now succeeds
     std::size_t deferred_pending = 0;
+    std::size_t inner_pending = 0;      // of all open defer_frames together
     std::uint64_t attached = 0;          // the ledger's finalizer columns, each counted at its event
     std::uint64_t run = 0;
     std::uint64_t returned = 0;
@@ -119,7 +122,7 @@ struct run_record {
 struct chain_node {
     chain_node* next;
     void (*call)(chain_node&, const outcome&);   // not noexcept: forced unwinding passes through
-    void (*destroy)(chain_node&) noexcept;
+    void (*destroy)(chain_node&) noexcept;       // null: nothing to do
     std::size_t block_bytes;                     // of the slab block that this is; 0: it lies in the frame's spare room
 };
 
@@ -133,12 +136,12 @@ LASTLY_EXPORT run_record* current_run() noexcept;                   // this thre
 LASTLY_EXPORT run_record& run_to_defer_to(run_record* wanted);      // std::logic_error unless it is this thread's
 LASTLY_EXPORT chain_node* reserve_node(run_record& r, std::size_t size_bytes, std::size_t alignment) noexcept;   // null: no memory
 LASTLY_EXPORT void link_node(run_record& r, chain_node& n) noexcept;
-LASTLY_EXPORT void unreserve_node(run_record& r, void* place, std::size_t block_bytes) noexcept;
+LASTLY_EXPORT void unreserve_node(void* place, std::size_t block_bytes) noexcept;
 // A finalizer that does not wait for the chain (A3): counted as attached and run, shielded between begin and end.
 LASTLY_EXPORT bool begin_early(run_record& r) noexcept;             // returns what `end` is given
 LASTLY_EXPORT void end_early(run_record& r, bool was_finalizing) noexcept;
 LASTLY_EXPORT void early_returned(run_record& r) noexcept;
-LASTLY_EXPORT void early_threw(run_record& r) noexcept;             // within the catch
+LASTLY_EXPORT void early_threw(run_record& r, bool fails_the_task) noexcept;   // within the catch
 LASTLY_EXPORT void settle_early(run_record& r) noexcept;            // E4, once the body or the finalizer around it is over
 
 LASTLY_EXPORT void run_deferred(run_record& r);                     // until none is left

@@ -118,7 +118,8 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
 
     static void run(frame& f, result<R>& res, run_record& r) {
         r.result = &res;
-        if (r.start) run_body(f, res, r);
+        std::conditional_t<(sizeof(Body) > 0), task_context, void> context(r);   // finalizers that the body registers may use it, too
+        if (r.start) run_body(f, res, r, context);
         else if (r.rejected) outcome_access::reject(res, r.cause);
         else outcome_access::cancel(res, r.cause);
         if (LASTLY_FAULT("O3")) destroy_parts(f, std::make_index_sequence<count>());
@@ -138,29 +139,27 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
         if (!res.succeeded()) settle(r);
     }
 
-    static void run_body(frame& f, result<R>& res, run_record& r) {
+    template <class Context>
+    static void run_body(frame& f, result<R>& res, run_record& r, Context& context) {
         f.show(phase::running, 0, count);
         outcome_access::started(res);
         try {
             if constexpr (std::is_void_v<R>) {
-                call_body(f, r);
+                call_body(f, context);
                 outcome_access::succeed(res);
             } else if (LASTLY_FAULT("O1")) {
-                static_cast<void>(call_body(f, r));
+                static_cast<void>(call_body(f, context));
             } else {
-                outcome_access::succeed(res, call_body(f, r));
+                outcome_access::succeed(res, call_body(f, context));
             }
         } catch (...) {
             body_threw(r);
         }
     }
-    static decltype(auto) call_body(frame& f, run_record& r) {
-        if constexpr (std::is_invocable_v<Body, task_context&>) {
-            std::conditional_t<(sizeof(Body) > 0), task_context, void> context(r);
-            return std::invoke(std::move(body(f)), context);
-        } else {
-            return std::invoke(std::move(body(f)));
-        }
+    template <class Context>
+    static decltype(auto) call_body(frame& f, [[maybe_unused]] Context& context) {
+        if constexpr (std::is_invocable_v<Body, task_context&>) return std::invoke(std::move(body(f)), context);
+        else return std::invoke(std::move(body(f)));
     }
 
     static void run_pending(result<R>& res, run_record& r) {

@@ -1,0 +1,22 @@
+// What the two kinds of chains, a task's and a block's, have in common.
+// The task's own thread only. Invariant: the header shows what is pending after each change of it.
+#pragma once
+
+#include "lastly/detail/frame.hpp"
+
+#include <cstddef>
+#include <exception>
+
+namespace lastly::detail {
+
+// The frame's header shows how far the task is, and what is pending in its chain and its blocks.
+void show_pending(run_record& r) noexcept;
+// A chain longer than the pool's chain_warning is reported, once a run and once a site.
+void warn_of_length(run_record& r, std::size_t length) noexcept;
+// An exception of a finalizer, to the sink.
+void tell_thrown(run_record& r, const std::exception_ptr& error) noexcept;
+chain_node* allocate_node(std::size_t size_bytes) noexcept;   // null: no memory
+// Destroys all that `spent` leads to, and frees slab blocks.
+void destroy_nodes(chain_node*& spent) noexcept;
+
+}   // namespace lastly::detail

@@ -1,0 +1,87 @@
+// Blocks inside a body: defer_frame's compiled half (O6).
+// The task's own thread only. Invariants: 1. A node leaves `deferred` before its call: it is never called twice. 2. Finalizers and
+// their destructors are shielded (C4) and may register further ones: a block closes when none is left.
+#include "core/task/chain.hpp"
+#include "core/task/run.hpp"
+#include "lastly/detail/defer_frame.hpp"
+#include "lastly/detail/fault.hpp"
+#include "lastly/detail/thread_block.hpp"
+
+#include <stdexcept>
+#include <utility>
+
+namespace lastly::detail {
+
+namespace {
+
+void run_pending(inner_chain& c) {
+    run_record& r = *c.run;
+    while (chain_node* const n = c.deferred) {
+        c.deferred = n->next;
+        --c.pending;
+        --r.inner_pending;
+        show_pending(r);
+        n->next = c.spent;
+        c.spent = n;
+        ++r.run;
+        try {
+            n->call(*n, *r.result);   // it takes no outcome
+            ++r.returned;
+        } catch (...) {
+            ++r.thrown;
+            if (!LASTLY_FAULT("O6-thrown")) tell_thrown(r, std::current_exception());
+        }
+    }
+}
+
+}   // namespace
+
+void open_chain(inner_chain& c, run_record& wanted) {
+    if (this_thread.current != &wanted) {
+        throw std::logic_error("lastly: a defer_frame on another thread than its task's, or for another task than the innermost");
+    }
+    c.run = &wanted;
+    c.outer = std::exchange(wanted.inner, &c);
+}
+
+void close_chain(inner_chain& c) noexcept {
+    run_record& r = *c.run;
+    if (c.deferred != nullptr) {
+        const bool was_finalizing = std::exchange(r.finalizing, r.finalizing || !LASTLY_FAULT("O6-shield"));
+        while (c.deferred != nullptr) {
+            run_pending(c);
+            destroy_nodes(c.spent);
+        }
+        r.finalizing = was_finalizing;
+        show_pending(r);
+    }
+    inner_chain** link = &r.inner;
+    while (*link != &c) link = &(*link)->outer;   // the first, if blocks nest as they must
+    *link = c.outer;
+}
+
+chain_node* reserve_node(inner_chain& c, std::size_t size_bytes, std::size_t alignment) noexcept {
+    if (LASTLY_FAULT("O6")) return reserve_node(*c.run, size_bytes, alignment);
+    const std::size_t rounded = (size_bytes + alignof(chain_node) - 1) / alignof(chain_node) * alignof(chain_node);
+    if (alignment > alignof(chain_node) || rounded > inner_chain::room_bytes - c.used_bytes) return allocate_node(size_bytes);
+    auto* const n = reinterpret_cast<chain_node*>(&c.room[c.used_bytes]);
+    c.used_bytes += rounded;
+    n->block_bytes = 0;
+    return n;
+}
+
+void link_node(inner_chain& c, chain_node& n) noexcept {
+    run_record& r = *c.run;
+    if (LASTLY_FAULT("O6")) return link_node(r, n);
+    chain_node** place = &c.deferred;
+    while (LASTLY_FAULT("O6-order") && *place != nullptr) place = &(*place)->next;
+    n.next = *place;
+    *place = &n;
+    ++c.pending;
+    ++r.attached;
+    ++r.inner_pending;
+    show_pending(r);
+    warn_of_length(r, c.pending);
+}
+
+}   // namespace lastly::detail
