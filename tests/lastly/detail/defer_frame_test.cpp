@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <cstdint>
 #include <memory>
 #include <new>
 #include <stdexcept>
@@ -40,9 +41,9 @@ struct tells_its_place {
     void operator()() const { *place = this; }
 };
 
-bool lies_in(const void* place, const defer_frame* frame) {
-    const auto at = reinterpret_cast<std::uintptr_t>(place), from = reinterpret_cast<std::uintptr_t>(frame);
-    return at >= from && at < from + sizeof(defer_frame);
+bool lies_in(const void* place, std::uintptr_t frame) {
+    const auto at = reinterpret_cast<std::uintptr_t>(place);
+    return at >= frame && at < frame + sizeof(defer_frame);
 }
 
 }   // namespace
@@ -74,10 +75,10 @@ TEST_CASE("defer_frame: two small callables lie in the object, others in the sto
         const void* places[4] = {};
         pool->run([&](task_context& t) {
             const auto kept = std::make_shared<int>(1);
-            const defer_frame* where = nullptr;
+            std::uintptr_t where = 0;
             {
                 defer_frame frame(t);
-                where = &frame;
+                where = reinterpret_cast<std::uintptr_t>(&frame);
                 frame.defer(tells_its_place<24>{&places[0]});
                 frame.defer(tells_its_place<24>{&places[1]});
                 frame.defer(tells_its_place<24>{&places[2]});
