@@ -14,14 +14,7 @@
 
 namespace lastly::detail {
 
-void show_pending(run_record& r) noexcept {
-    if (r.task == nullptr) return;
-    r.task->show(r.finalizing ? phase::finalizing : phase::running, r.deferred_pending + r.inner_pending, r.attached_pending);
-}
-
 void warn_of_length(run_record& r, std::size_t length) noexcept {
-    const std::size_t limit = r.pool != nullptr ? r.pool->chain_warning : 0;
-    if (limit == 0 || length <= limit || r.chain_reported) return;
     r.chain_reported = true;
     error_sink& sink = sink_of(r);
     if (!sink.first_at(report_kind::chain_long, site_of(r))) return;
@@ -81,7 +74,7 @@ void link_node(run_record& r, chain_node& n) noexcept {
     ++r.deferred_pending;
     show_pending(r);
     if (LASTLY_FAULT("G4") && !r.finalizing) run_deferred(r);
-    warn_of_length(r, r.deferred_pending);
+    if (is_long(r, r.deferred_pending)) warn_of_length(r, r.deferred_pending);
 }
 
 bool begin_early(run_record& r) noexcept {
@@ -133,7 +126,7 @@ void run_deferred(run_record& r) {
         try {
             n->call(*n, *r.result);
             ++r.returned;
-            settle_early(r);
+            if (r.early != nullptr) settle_early(r);
         } catch (...) {
             settle_early(r);
             finalizer_threw(r);

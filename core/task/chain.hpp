@@ -2,6 +2,7 @@
 // The task's own thread only. Invariant: the header shows what is pending after each change of it.
 #pragma once
 
+#include "core/task/anchor.hpp"
 #include "lastly/detail/frame.hpp"
 
 #include <cstddef>
@@ -10,8 +11,15 @@
 namespace lastly::detail {
 
 // The frame's header shows how far the task is, and what is pending in its chain and its blocks.
-void show_pending(run_record& r) noexcept;
+inline void show_pending(run_record& r) noexcept {
+    if (r.task == nullptr) return;
+    r.task->show(r.finalizing ? phase::finalizing : phase::running, r.deferred_pending + r.inner_pending, r.attached_pending);
+}
 // A chain longer than the pool's chain_warning is reported, once a run and once a site.
+inline bool is_long(const run_record& r, std::size_t length) noexcept {
+    const std::size_t limit = r.pool != nullptr ? r.pool->chain_warning : 0;
+    return limit != 0 && length > limit && !r.chain_reported;
+}
 void warn_of_length(run_record& r, std::size_t length) noexcept;
 // An exception of a finalizer, to the sink.
 void tell_thrown(run_record& r, const std::exception_ptr& error) noexcept;

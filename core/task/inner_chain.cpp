@@ -81,7 +81,7 @@ void link_node(inner_chain& c, chain_node& n) noexcept {
     ++r.attached;
     ++r.inner_pending;
     show_pending(r);
-    warn_of_length(r, c.pending);
+    if (is_long(r, c.pending)) warn_of_length(r, c.pending);
 }
 
 }   // namespace lastly::detail

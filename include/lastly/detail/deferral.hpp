@@ -65,12 +65,12 @@ struct stored_part {
 };
 
 template <std::size_t I, class T> struct numbered_part { stored_part<T> stored; };
-template <std::size_t I, class T> stored_part<T>& part(numbered_part<I, T>& p) noexcept { return p.stored; }
+template <std::size_t I, class T> stored_part<T>& stored_at(numbered_part<I, T>& p) noexcept { return p.stored; }
 
 template <class Indices, class... Stored> struct stored_parts;
 template <std::size_t... I, class... Stored>
 struct stored_parts<std::index_sequence<I...>, Stored...> : numbered_part<I, Stored>... {
-    void end() noexcept { (part<I>(*this).end(), ...); }
+    void end() noexcept { (stored_at<I>(*this).end(), ...); }
 };
 
 template <call_form Form, class F, class... Kept>
@@ -81,7 +81,7 @@ struct deferred_call : chain_node {
     static void run(chain_node& n, const outcome& o) {
         // What was stored is given away, once; what std::ref asked for is referred to.
         [&]<std::size_t... I>(auto& parts, std::index_sequence<I...>) {
-            call_deferred<Form, std::conditional_t<gives_away(Form), Kept&&, Kept&>...>(o, part<0>(parts).get(), part<I + 1>(parts).get()...);
+            call_deferred<Form, std::conditional_t<gives_away(Form), Kept&&, Kept&>...>(o, stored_at<0>(parts).get(), stored_at<I + 1>(parts).get()...);
         }(static_cast<deferred_call&>(n).parts, std::index_sequence_for<Kept...>());
     }
     static void end(chain_node& n) noexcept { static_cast<deferred_call&>(n).parts.end(); }
@@ -128,7 +128,7 @@ public:
         (build_in_step<I, 1>(), ...);
         (build_in_step<I, 2>(), ...);
     }
-    void end_built() noexcept { ((is_built<I>() ? part<I>(node_.parts).end() : void()), ...); }
+    void end_built() noexcept { ((is_built<I>() ? stored_at<I>(node_.parts).end() : void()), ...); }
     // A3: from what is left of the caller's own parts where they are of the stored type or fit as const, else from copies.
     void call(const outcome& o) {
         (copy_if_wanted<I>(), ...);
@@ -155,7 +155,7 @@ private:
     }
     template <std::size_t P>
     void build_part() {
-        part<P>(node_.parts).build(static_cast<given_at<P>&&>(std::get<P>(given_)));
+        stored_at<P>(node_.parts).build(static_cast<given_at<P>&&>(std::get<P>(given_)));
         built_ |= bit(P);
     }
     template <std::size_t P> bool is_built() const noexcept { return (built_ & bit(P)) != 0; }
@@ -196,10 +196,10 @@ private:
     }
     template <std::size_t P>
     auto& ready() noexcept {
-        if constexpr (is_copied<P>()) return part<P>(node_.parts).get();
+        if constexpr (is_copied<P>()) return stored_at<P>(node_.parts).get();
         else if constexpr (std::is_reference_v<kept_at<P>>) return std::get<P>(given_).get();
         else if constexpr ((as_const() & bit(P)) != 0) return std::as_const(std::get<P>(given_));
-        else if constexpr (step_of<P>() == 1) return is_built<P>() ? part<P>(node_.parts).get() : std::get<P>(given_);   // moved already
+        else if constexpr (step_of<P>() == 1) return is_built<P>() ? stored_at<P>(node_.parts).get() : std::get<P>(given_);   // moved already
         else return std::get<P>(given_);
     }
 

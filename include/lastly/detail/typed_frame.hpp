@@ -164,7 +164,7 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
 
     static void run_pending(result<R>& res, run_record& r) {
         if (r.deferred == nullptr && r.early == nullptr) return;
-        settle_early(r);
+        if (r.early != nullptr) settle_early(r);
         run_deferred(r);
         if (!res.succeeded()) outcome_access::drop_value(res);
     }
