@@ -14,7 +14,7 @@ static_assert(noexcept(lastly::detail::fault_active(1)) && noexcept(lastly::deta
 
 TEST_CASE("fault: the names in use have ids of their own, none of them zero") {
     std::set<std::uint64_t> ids{0};
-    for (const char* const name : {"A1", "A2", "A4", "A5", "A6", "C1", "C2", "C4", "E1", "E2", "E4", "E5", "G1", "G2", "G3", "L1-accepted",
+    for (const char* const name : {"A1", "A2", "A4", "A5", "A6", "C1", "C2", "C4", "E1", "E2", "E4", "E5", "G1", "G2", "G3", "G3-profile", "L1-accepted",
                                    "L1-attempts", "L1-rejected", "L2-cancelled", "L2-failed", "L2-succeeded", "L3-attached", "L3-returned",
                                    "L3-run", "L3-thrown", "L4-retired", "O2", "O2-lifo", "O3", "O4", "O7", "S1", "S3", "W1", "W4", "W4-idle",
                                    "W5", "deque-full", "deque-last-item", "queue-full", "recheck-injector"}) {
