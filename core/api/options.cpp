@@ -45,6 +45,8 @@ pool_options checked(pool_options options) {
     settle_knob(t.steal_attempts, "steal_attempts", "LASTLY_STEAL_ATTEMPTS", 1, 4'096);
     settle_knob(t.injector_interval, "injector_interval", "LASTLY_INJECTOR_INTERVAL", 2, 1'000'000);
     settle_knob(t.injector_batch, "injector_batch", "LASTLY_INJECTOR_BATCH", 1, 256);
+    settle_knob(t.help_depth, "help_depth", "LASTLY_HELP_DEPTH", 0, 4'096);
+    settle_knob(t.max_stand_ins, "max_stand_ins", "LASTLY_MAX_STAND_INS", 0, 4'096);
     return options;
 }
 

@@ -16,6 +16,7 @@ void pool::wait_idle() { detail::wait_idle(*core_); }
 shutdown_report pool::shutdown(std::chrono::nanoseconds limit) { return detail::shut_down(*core_, false, limit); }
 shutdown_report pool::shutdown_now(std::chrono::nanoseconds limit) { return detail::shut_down(*core_, true, limit); }
 ledger_snapshot pool::ledger() const { return detail::take_ledger(*core_); }
+context pool::context() const { return core_->root; }
 task_profile pool::profile() const { return detail::take_profile(*core_); }
 unsigned pool::workers() const { return core_->options.workers; }
 

@@ -38,6 +38,9 @@ void with_words(const error_report& r, F&& use) {
     case report_kind::worker_lost:
         std::snprintf(text, sizeof text, "a worker ended and was not replaced");
         break;
+    case report_kind::no_stand_in:
+        std::snprintf(text, sizeof text, "a worker waits and no thread could take its place; it helps with anything");
+        break;
     default:
         std::snprintf(text, sizeof text, "no exception");
     }
@@ -121,6 +124,7 @@ const char* to_string(report_kind kind) noexcept {
     case report_kind::finalizer_overdue: return "finalizer overdue";
     case report_kind::chain_long: return "chain long";
     case report_kind::worker_lost: return "worker lost";
+    case report_kind::no_stand_in: return "no stand-in";
     }
     return "unknown";
 }

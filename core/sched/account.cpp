@@ -3,6 +3,7 @@
 
 #include "core/sched/pool_core.hpp"
 #include "core/structures/thread_exit.hpp"
+#include "core/task/group.hpp"
 #include "lastly/detail/thread_block.hpp"
 
 #include <new>
@@ -83,6 +84,43 @@ account* add_account(pool_core& pool, bool worker) noexcept {
         a->next = head;
     } while (!pool.accounts.compare_exchange_weak(head, a, seq_cst, relaxed));   // order: [B1] publishes the account; [A1] before its first attempt
     return a;
+}
+
+namespace {
+
+constexpr std::uint64_t credit_batch = 64;
+
+unsigned line_of(const account& books) noexcept { return static_cast<unsigned>(reinterpret_cast<std::uintptr_t>(&books) * 0x9e3779b97f4a7c15u >> 60); }
+
+}   // namespace
+
+void turn_to(account& books, group_core* g) noexcept {
+    if (books.credit_of == g) return;
+    group_core* const before = std::exchange(books.credit_of, g);
+    const std::uint64_t held = std::exchange(books.credits, 0);
+    if (before != nullptr && held != 0) before->leave(held);
+}
+
+void spend_credit(account& books, group_core& g) noexcept {
+    if (!books.worker) {   // nobody knows when such a thread turns to something else
+        g.enter(line_of(books), 1);
+        return;
+    }
+    turn_to(books, &g);
+    if (books.credits == 0) {
+        g.enter(line_of(books), credit_batch);
+        books.credits = credit_batch;
+    }
+    --books.credits;
+}
+
+void earn_credit(account& books, group_core& g) noexcept {
+    if (!books.worker) {
+        g.leave(1);
+        return;
+    }
+    turn_to(books, &g);
+    ++books.credits;
 }
 
 void leave_accounts(pool_core& pool) noexcept {

@@ -49,11 +49,19 @@ struct alignas(64) account {
     atomic<std::uint32_t> tenure{tenanted};
     bool worker = false;
     bool frees_pool = false;              // S4: the last thread inside is in a call of its own, and frees the pool after it
+    group_core* credit_of = nullptr;      // a worker's: the group that it works for
+    std::uint64_t credits = 0;            // what it holds of that group's
     std::uint64_t pool_serial = 0;
     std::unique_ptr<injector::producer> door;   // the pool's; null: no memory for one
     account* next = nullptr;              // the pool's list
     account* next_of_thread = nullptr;    // the thread's list
 };
+
+// A member's credit (core/task/group.hpp): spent before the member is handed over, earned when it is over.
+void spend_credit(account& books, group_core& g) noexcept;
+void earn_credit(account& books, group_core& g) noexcept;
+// The worker turns to something else than that group; null: to nothing of any group.
+void turn_to(account& books, group_core* g) noexcept;
 
 // While it lives the watchdog sees that this thread runs that frame; then what was interrupted is seen again.
 class shown_frame {

@@ -5,8 +5,12 @@
 #include "core/base/clock.hpp"
 #include "core/sched/pool_core.hpp"
 #include "core/structures/frame_view.hpp"
+#include "core/sched/stand_in.hpp"
+#include "core/task/context.hpp"
+#include "core/task/group.hpp"
 #include "core/task/run.hpp"
 #include "core/task/state.hpp"
+#include "core/task/stop_listener.hpp"
 #include "lastly/detail/build.hpp"
 #include "lastly/detail/fault.hpp"
 #include "lastly/detail/handle.hpp"
@@ -18,7 +22,7 @@ namespace lastly::detail {
 
 namespace {
 
-enum class room_result { granted, full, run_here, closed };
+enum class room_result { granted, full, run_here, closed, stopped };
 enum class patience { may_wait, never };
 
 bool is_rejecting(std::uint32_t gate, bool from_a_task) noexcept {
@@ -44,24 +48,46 @@ bool take_room(pool_core& pool) noexcept {
     return false;
 }
 
-room_result wait_for_room(pool_core& pool) noexcept {
-    for (;;) {
-        const event_count::key seen = pool.room.prepare();
-        const bool closed = is_rejecting(pool.anchor->gate().load(seq_cst), false);   // order: [C1] the closer sets the gate, then looks at the waiters
-        if (closed || take_room(pool)) {
-            pool.room.cancel();
-            return closed ? room_result::closed : room_result::granted;
-        }
-        pool.room.commit(seen, std::chrono::steady_clock::time_point::max());
-    }
-}
+// A caller's wait until there is room, the pool closes, or it is asked to stop.
+class room_wait {
+public:
+    room_wait(pool_core& pool, frame& f) noexcept
+        : pool_(pool), listener_(attached_context(f), [](void* p) { static_cast<pool_core*>(p)->room.notify_all(); }, &pool) {}
 
-room_result find_room(pool_core& pool, patience p) noexcept {
+    room_result wait(std::error_code& cause) noexcept {
+        stand_aside({[](void* w) { return static_cast<room_wait*>(w)->is_over(); }, [](void* w) { static_cast<room_wait*>(w)->sleep(); }, this});
+        cause = cause_;
+        return result_;
+    }
+
+private:
+    bool is_over() noexcept {
+        if (is_rejecting(pool_.anchor->gate().load(seq_cst), false)) result_ = room_result::closed;   // order: [C1] the closer sets the gate, then looks at the waiters
+        else if ((cause_ = listener_.cause())) result_ = room_result::stopped;
+        else return take_room(pool_);
+        return true;
+    }
+    void sleep() noexcept {
+        for (;;) {
+            const event_count::key seen = pool_.room.prepare();
+            if (is_over()) break;
+            pool_.room.commit(seen, std::chrono::steady_clock::time_point::max());
+        }
+        pool_.room.cancel();
+    }
+
+    pool_core& pool_;
+    stop_listener listener_;
+    std::error_code cause_;
+    room_result result_ = room_result::granted;
+};
+
+room_result find_room(pool_core& pool, frame& f, patience p, std::error_code& cause) noexcept {
     if (pool.options.capacity == 0 || take_room(pool) || LASTLY_FAULT("A5")) return room_result::granted;
     const overflow policy = pool.options.overflow;
     const bool worker = is_own_worker(pool);
     if (policy == overflow::reject || (p == patience::never && !(worker && policy == overflow::block))) return room_result::full;
-    if (policy == overflow::block && !worker) return wait_for_room(pool);
+    if (policy == overflow::block && !worker) return room_wait(pool, f).wait(cause);
     pool.unfinished.fetch_add(1, seq_cst);   // order: [C1] counts beyond the capacity
     return policy == overflow::block ? room_result::granted : room_result::run_here;
 }
@@ -72,10 +98,10 @@ void give_room_back(pool_core& pool) noexcept {
     pool.room.notify_all();
 }
 
-void enqueue(pool_core& pool, account& books, frame& f) noexcept {
+void enqueue(pool_core& pool, account& books, frame& f, const group_core* group) noexcept {
     if (!is_own_worker(pool)) {
         pool.entrance.push(books.door.get(), f);
-    } else if (!this_thread.self->tasks.push({&f, 0})) {
+    } else if (!this_thread.self->tasks.push({&f, group != nullptr ? group->number() : 0})) {
         books.spilled.announce();
         pool.entrance.spill(f);
     }
@@ -140,12 +166,13 @@ void withdraw(account& books, refusals account::* columns) noexcept {
     if (columns == &account::main && !books.worker) books.withdrawn.add();
 }
 
-void accept(pool_core& pool, account& books, frame& f, bool with_handle) noexcept {
+void accept(pool_core& pool, account& books, frame& f, bool with_handle, group_core* group) noexcept {
     if (!LASTLY_FAULT("L1-accepted")) books.accepted.add();
     if (!LASTLY_FAULT("L3-attached")) books.main.attached.add(f.type().attached);
     f.owner.store(pool.anchor, release);                 // order: [F2] shows a walker the building phase
     f.stamp.store(coarse_now_ms(), release);             // order: [F2] shows a walker the building phase
-    f.state.store(with_handle ? handle : 0u, relaxed);   // order: published with the frame
+    f.state.store((with_handle ? handle : 0u) | (group != nullptr ? group->number() << group_shift : 0u), relaxed);   // order: published with the frame
+    if (group != nullptr) spend_credit(books, *group);
     f.show(phase::queued, 0, f.type().attached);
 }
 
@@ -154,17 +181,17 @@ struct verdict {
     refusals account::* columns;   // where a refusal is counted
 };
 
-verdict admit(pool_core& pool, account* books, frame& f, bool with_handle, patience p) noexcept {
+verdict admit(pool_core& pool, account* books, frame& f, bool with_handle, patience p, group_core* group = nullptr) noexcept {
     if (books == nullptr) {
         pool.shared.attempts.fetch_add(1, seq_cst);   // order: [A1] the closer sees the attempt
         return {std::make_error_code(std::errc::not_enough_memory), &account::main};
     }
     const bool from_a_task = runs_own_task(pool);
-    const room_result room = find_room(pool, p);
+    std::error_code refused;
+    const room_result room = find_room(pool, f, p, refused);
     const auto columns = columns_now(pool, from_a_task);
     announce(*books, columns, from_a_task && books->worker);
     const std::uint32_t gate = pool.anchor->gate().load(seq_cst);   // order: [A1] after the announcement
-    std::error_code refused;
     if (room == room_result::closed || columns == &account::late || is_rejecting(gate, from_a_task)) refused = errc::pool_closed;
     else if (room == room_result::full) refused = errc::pool_full;
     if (refused) {
@@ -172,9 +199,9 @@ verdict admit(pool_core& pool, account* books, frame& f, bool with_handle, patie
         withdraw(*books, columns);
         return {refused, columns};
     }
-    accept(pool, *books, f, with_handle);
+    accept(pool, *books, f, with_handle, group);
     if (room == room_result::run_here) run_here(pool, *books, f);
-    else enqueue(pool, *books, f);
+    else enqueue(pool, *books, f, group);
     return {{}, columns};
 }
 
@@ -243,16 +270,23 @@ void end_refusal(run_record& r) noexcept {
     depart(pool, r.books);
 }
 
-void submit_frame(pool_core& pool, frame& f, bool with_handle) {
+namespace {
+
+void submit(pool_core& pool, frame& f, bool with_handle, group_core* group) {
     std::error_code refused;
     {
         const call here(pool);
-        const verdict v = admit(pool, here.books(), f, with_handle, patience::may_wait);
+        const verdict v = admit(pool, here.books(), f, with_handle, patience::may_wait, group);
         refused = v.refused;
         if (refused) refuse(pool, here.books(), f, v);
     }
     if (refused) throw_rejected(refused);
 }
+
+}   // namespace
+
+void submit_frame(pool_core& pool, frame& f, bool with_handle) { submit(pool, f, with_handle, nullptr); }
+void spawn_frame(pool_core& pool, group_core& g, frame& f, bool with_handle) { submit(pool, f, with_handle, &g); }
 
 std::error_code try_submit_frame(pool_core& pool, frame& f, bool with_handle) noexcept {
     const call here(pool);

@@ -124,8 +124,9 @@ bool injector_has_work(pool_core& pool) noexcept {
 
 bool any_queue_has_work(pool_core& pool) noexcept {
     if (injector_has_work(pool) && !LASTLY_FAULT("recheck-injector")) return true;
-    for (const auto& w : pool.workers) {
-        if (w->tasks.size() != 0) return true;
+    const unsigned crew = pool.workers.size();
+    for (unsigned i = 0; i < crew; ++i) {
+        if (pool.workers[i].tasks.size() != 0) return true;
     }
     return false;
 }

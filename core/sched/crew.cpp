@@ -4,6 +4,8 @@
 // may touch the pool until it leaves.
 #include "core/base/cpus.hpp"
 #include "core/sched/pool_core.hpp"
+#include "core/sched/stand_in.hpp"
+#include "core/task/context.hpp"
 #include "core/task/completion.hpp"
 #include "core/task/state.hpp"
 #include "lastly/detail/fault.hpp"
@@ -32,35 +34,66 @@ void tell_as_visitor(void* pool, const error_report& report) {
 }
 
 void make_workers(pool_core& pool) {
-    for (unsigned i = 0; i < pool.options.workers; ++i) {
-        account* const books = add_account(pool, true);
-        if (books == nullptr) throw std::bad_alloc();
-        pool.workers.push_back(std::make_unique<worker>(pool, i, *books));
-        pool.workers.back()->intake = pool.entrance.make_consumer();
-    }
+    for (unsigned i = 0; i < pool.options.workers; ++i) add_worker(pool, false);
 }
 
 void start_workers(pool_core& pool) {
-    pool.inside.store(pool.options.workers, relaxed);   // order: before any worker runs
-    for (const auto& w : pool.workers) {
-        char name[16];
-        std::snprintf(name, sizeof name, "%.11s/%u", pool.options.name.c_str(), w->index);
-        pool.at_work.fetch_add(1, relaxed);   // order: before the worker that lowers it runs
-        const std::error_code refused = w->self.start(&worker_main, w.get(), name);
-        if (!refused) continue;
-        pool.at_work.fetch_sub(1, relaxed);   // order: nobody waits for it yet
-        if (LASTLY_FAULT("S5")) continue;
+    for (unsigned i = 0; i < pool.options.workers; ++i) {
+        const std::error_code refused = start_worker(pool.workers[i]);
+        if (!refused || LASTLY_FAULT("S5")) continue;
         end_workers(pool, std::chrono::steady_clock::time_point::max());
-        throw std::system_error(refused, "lastly: worker " + std::to_string(w->index) + " of pool " + pool.options.name +
+        throw std::system_error(refused, "lastly: worker " + std::to_string(i) + " of pool " + pool.options.name +
                                              " cannot be started; those started before were ended");
     }
 }
 
 }   // namespace
 
+void add_worker(pool_core& pool, bool stands_in) {
+    account* const books = add_account(pool, true);
+    if (books == nullptr) throw std::bad_alloc();
+    auto made = std::make_unique<worker>(pool, pool.workers.size(), stands_in, *books);
+    made->intake = pool.entrance.make_consumer();
+    pool.workers.add(std::move(made));
+}
+
+std::error_code start_worker(worker& w) noexcept {
+    pool_core& pool = w.pool;
+    char name[16];
+    std::snprintf(name, sizeof name, "%.11s/%u", pool.options.name.c_str(), w.index);
+    pool.inside.fetch_add(1, relaxed);    // order: before the worker that lowers it runs
+    pool.at_work.fetch_add(1, relaxed);   // order: before the worker that lowers it runs
+    const std::error_code refused = w.self.start(&worker_main, &w, name);
+    if (refused) {
+        pool.inside.fetch_sub(1, relaxed);    // order: it never was there
+        pool.at_work.fetch_sub(1, relaxed);   // order: it never was there
+    }
+    return refused;
+}
+
+bool try_add_stand_in(pool_core& pool) noexcept {
+    unsigned last = pool.workers.size() - 1;
+    if (!pool.workers[last].is_stand_in || pool.workers[last].self.joinable()) {   // else one whose thread could not be started before
+        if (pool.workers.is_full()) return false;
+        try {
+            add_worker(pool, true);
+        } catch (const std::bad_alloc&) {
+            return false;
+        }
+        ++last;
+    }
+    pool.idle.use(last);
+    if (!start_worker(pool.workers[last])) return true;
+    pool.idle.disuse(last);
+    return false;
+}
+
 pool_core::pool_core(pool_options o)
-    : options(std::move(o)), sink(&options.error_sink, options.name.c_str()), anchor(lease.get()), idle(options.workers) {
+    : options(std::move(o)), sink(&options.error_sink, options.name.c_str()), root(context_access::adopt(context_node::make({}))),
+      anchor(lease.get()), idle(options.workers, options.tuning.max_stand_ins), workers(options.workers + options.tuning.max_stand_ins) {
     anchor->core = this;
+    anchor->root = context_access::node(root);
+    anchor->stand_aside = &stand_aside;
     anchor->sink = &sink;
     anchor->chain_warning = options.chain_warning;
     anchor->run_claimed = &run_claimed;
@@ -96,7 +129,7 @@ bool end_workers(pool_core& pool, std::chrono::steady_clock::time_point deadline
         if (!in_time) return false;
         in_time = pool.left_work.commit(seen, deadline);
     }
-    for (const auto& w : pool.workers) w->self.join();
+    for (unsigned i = 0; i < pool.workers.size(); ++i) pool.workers[i].self.join();
     return true;
 }
 
@@ -115,6 +148,7 @@ void call_user_hook(pool_core& pool, const std::function<void(unsigned)>& hook, 
 }
 
 void free_pool(pool_core& pool) noexcept {
+    context_access::node(pool.root)->cancel(errc::pool_shutdown);
     leave_to_handles(*pool.anchor);
     pool.sink.tell_suppressed();
     delete &pool;

@@ -4,6 +4,7 @@
 // except by threads that are counted inside.
 #include "core/sched/pool_core.hpp"
 #include "core/task/completion.hpp"
+#include "core/task/group.hpp"
 #include "core/task/run.hpp"
 #include "core/task/state.hpp"
 #include "lastly/detail/fault.hpp"
@@ -30,8 +31,10 @@ void count_outcome(account& books, outcome_kind kind) noexcept {
 void run_frame(pool_core& pool, account& books, frame& f) noexcept {
     run_record r;
     r.pool = pool.anchor;
-    const bool abrupt = pool.anchor->abrupt() && !LASTLY_FAULT("S1");
-    r.start = !find_stop(f, abrupt, r.cause) || LASTLY_FAULT("C2");
+    if (const std::uint32_t number = f.state.load(relaxed) >> group_shift) r.group = &group_at(number);   // order: this thread holds the frame
+    if (books.credit_of != r.group) turn_to(books, r.group);
+    const stop_sources others{attached_context(f), r.group != nullptr ? r.group->context() : nullptr, pool.anchor->abrupt() && !LASTLY_FAULT("S1")};
+    r.start = !find_stop(f, others, r.cause) || LASTLY_FAULT("C2");
     const run_scope scope(r);   // until after publish: that may run a destructor or the sink
     if (LASTLY_FAULT("O4") && f.type().has_handle_part) f.state.fetch_or(done, acq_rel);   // order: [T4] a planted fault: too early
     {
@@ -50,6 +53,7 @@ void run_frame(pool_core& pool, account& books, frame& f) noexcept {
     books.main.take_finalizers(r);
     if (bounded) pool.room.notify_all();
     if (!LASTLY_FAULT("L4-retired")) books.retired.add();
+    if (r.group != nullptr) earn_credit(books, *r.group);   // whoever waits for the group finds nothing of this task alive
 }
 
 void run_from_queue(pool_core& pool, account& books, frame& f) noexcept {

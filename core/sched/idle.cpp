@@ -15,9 +15,31 @@ bool idle_workers::prepare(unsigned worker) noexcept {
     return has_watchers(word_.fetch_add(1 - one_searcher, seq_cst));   // order: [I1][I2] before the look at the queues; [I3] as in start_search
 }
 
-bool idle_workers::leave_seat(unsigned worker) noexcept {
-    std::uint32_t sitting = 1;
-    return seats_[worker].taken.compare_exchange_strong(sitting, 0, seq_cst, seq_cst);   // order: [I4] a waker and this exclude each other
+bool idle_workers::change_seat(unsigned worker, std::uint32_t from, std::uint32_t to) noexcept {
+    return seats_[worker].taken.compare_exchange_strong(from, to, seq_cst, seq_cst);   // order: [I4] wakers, lenders and the worker exclude each other
+}
+
+void idle_workers::use(unsigned seat) noexcept {
+    seats_[seat].taken.store(uncounted, seq_cst);   // order: [I4] before anybody looks there
+    count_.store(seat + 1, seq_cst);                // order: [I4] wakers look there from now on
+}
+
+bool idle_workers::lend(unsigned seat) noexcept {
+    if (!change_seat(seat, uncounted, counted)) return false;
+    word_.fetch_add(1, seq_cst);   // order: [I1][I2] before the lender's look at the queues
+    return true;
+}
+
+bool idle_workers::reclaim(unsigned seat) noexcept {
+    if (!change_seat(seat, counted, uncounted)) return false;
+    word_.fetch_sub(1, seq_cst);   // order: [I1] the reclaiming worker is awake: it looks at the queues before it sleeps
+    return true;
+}
+
+void idle_workers::lie_down(unsigned worker, bool (*is_over)(void*), void* argument) noexcept {
+    seats_[worker].taken.store(uncounted, seq_cst);   // order: [I4] before the look at the end: the last to set it wakes every seat
+    if (is_over(argument) && change_seat(worker, uncounted, empty)) word_.fetch_add(one_searcher, seq_cst);   // order: [I1] counts as if it had been woken
+    else commit(worker);
 }
 
 void idle_workers::cancel(unsigned worker) noexcept {
@@ -28,15 +50,16 @@ void idle_workers::cancel(unsigned worker) noexcept {
 
 void idle_workers::commit(unsigned worker) noexcept {
     futex_word& taken = seats_[worker].taken;
-    while (taken.load(acquire) != 0) futex_wait(taken, 1);   // order: [I4] sees what the waker published
+    while (const std::uint32_t sitting = taken.load(acquire)) futex_wait(taken, sitting);   // order: [I4] sees what the waker published
     word_.fetch_sub(1, seq_cst);                             // order: [I1] the next look at the queues comes after
 }
 
 bool idle_workers::free_a_seat() noexcept {
     const unsigned first = next_seat_.load(relaxed);   // order: where to begin; any value will do
-    for (unsigned i = 0; i < count_; ++i) {
-        const unsigned at = (first + i) % count_;
-        if (seats_[at].taken.load(seq_cst) == 0 || !leave_seat(at)) continue;   // order: [I4] after the claim on the searcher's place
+    const unsigned count = count_.load(seq_cst);       // order: [I4] sees the seats that are in use
+    for (unsigned i = 0; i < count; ++i) {
+        const unsigned at = (first + i) % count;
+        if (seats_[at].taken.load(seq_cst) != counted || !leave_seat(at)) continue;   // order: [I4] after the claim on the searcher's place
         next_seat_.store(at + 1, relaxed);   // order: where to begin; any value will do
         futex_wake_one(seats_[at].taken.address());
         return true;
@@ -45,8 +68,9 @@ bool idle_workers::free_a_seat() noexcept {
 }
 
 bool idle_workers::any_seat_taken() const noexcept {
-    for (unsigned i = 0; i < count_; ++i) {
-        if (seats_[i].taken.load(seq_cst) != 0) return true;   // order: [I4] after the searcher's place was given back
+    const unsigned count = count_.load(seq_cst);   // order: [I4] sees the seats that are in use
+    for (unsigned i = 0; i < count; ++i) {
+        if (seats_[i].taken.load(seq_cst) == counted) return true;   // order: [I4] after the searcher's place was given back
     }
     return false;
 }
@@ -64,8 +88,14 @@ void idle_workers::wake_one() noexcept {
 }
 
 void idle_workers::wake_all() noexcept {
-    for (unsigned i = 0; i < count_; ++i) {
-        word_.fetch_add(one_searcher, seq_cst);   // order: [I1] whoever wakes counts as searching
+    const unsigned count = count_.load(seq_cst);   // order: [I4] sees the seats that are in use
+    for (unsigned i = 0; i < count; ++i) {
+        word_.fetch_add(one_searcher + 1, seq_cst);   // order: [I1] whoever wakes counts as searching
+        if (change_seat(i, uncounted, empty)) {
+            futex_wake_one(seats_[i].taken.address());
+            continue;
+        }
+        word_.fetch_sub(1, seq_cst);   // order: [I1] it was counted, or nobody sat there
         if (leave_seat(i)) futex_wake_one(seats_[i].taken.address());
         else word_.fetch_sub(one_searcher, seq_cst);   // order: [I1] nobody sat there
     }

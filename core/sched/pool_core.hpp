@@ -8,10 +8,12 @@
 #include "core/report/watchdog.hpp"
 #include "core/sched/account.hpp"
 #include "core/sched/idle.hpp"
+#include "core/sched/stand_in.hpp"
 #include "core/sched/worker.hpp"
 #include "core/structures/event_count.hpp"
 #include "core/structures/injector.hpp"
 #include "core/task/anchor.hpp"
+#include "lastly/context.hpp"
 #include "lastly/ledger.hpp"
 #include "lastly/options.hpp"
 #include "lastly/profile.hpp"
@@ -30,11 +32,13 @@ public:
 
     const pool_options options;
     error_sink sink;
+    const context root;                   // what every task observes (S6)
     anchor_lease lease;
     pool_anchor* const anchor;
     injector entrance;
     idle_workers idle;
-    std::vector<std::unique_ptr<worker>> workers;
+    roster workers;
+    stand_in_places stand_ins;
     std::unique_ptr<watchdog> guard;      // only with a finalizer budget
 
     atomic<account*> accounts{nullptr};
@@ -79,6 +83,10 @@ void run_frame(pool_core& pool, account& books, frame& f) noexcept;
 
 // core/sched/crew.cpp
 pool_core* open_pool(pool_options options);        // throws as pool's constructor
+void add_worker(pool_core& pool, bool stands_in);  // throws std::bad_alloc
+std::error_code start_worker(worker& w) noexcept;
+// Adds a stand-in, which sleeps uncounted. False: no memory, no thread, or too many.
+bool try_add_stand_in(pool_core& pool) noexcept;
 // Quiescent for good: wakes and joins the workers. False: the deadline passed while one was in a hook of the user's; call again.
 bool end_workers(pool_core& pool, std::chrono::steady_clock::time_point deadline) noexcept;
 // Runs the user's hook, if there is one, on a worker; an exception goes to the error sink.

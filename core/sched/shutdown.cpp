@@ -4,6 +4,8 @@
 #include "core/base/clock.hpp"
 #include "core/report/watchdog.hpp"
 #include "core/sched/pool_core.hpp"
+#include "core/sched/stand_in.hpp"
+#include "core/task/context.hpp"
 #include "core/structures/frame_store.hpp"
 #include "core/task/completion.hpp"
 #include "core/task/run.hpp"
@@ -27,21 +29,37 @@ bool is_called_from_inside(const pool_core& pool) noexcept {
     return this_thread.home == pool.anchor || runs_task_of(*pool.anchor) || visit::of(*pool.anchor) != nullptr;
 }
 
-// Waits for a moment at which nothing is unfinished. False: the deadline has passed.
-bool wait_for_quiescence(pool_core& pool, time_point deadline) noexcept {
-    pool.idle.add_watcher();
+// A wait for a moment at which nothing is unfinished.
+struct quiet_wait {
+    pool_core& pool;
+    time_point deadline;
     bool quiescent = false;
-    for (bool in_time = true;; ) {
-        const event_count::key seen = pool.quiet.prepare();
-        quiescent = is_quiescent(pool);
-        if (quiescent || !in_time) {
-            pool.quiet.cancel();
-            break;
-        }
-        in_time = pool.quiet.commit(seen, deadline);
+
+    static bool is_over(void* self) noexcept {
+        auto& w = *static_cast<quiet_wait*>(self);
+        w.quiescent = is_quiescent(w.pool);
+        return w.quiescent || steady_now() >= w.deadline;
     }
+    static void sleep(void* self) noexcept {
+        auto& w = *static_cast<quiet_wait*>(self);
+        for (bool in_time = true;;) {
+            const event_count::key seen = w.pool.quiet.prepare();
+            w.quiescent = is_quiescent(w.pool);
+            if (w.quiescent || !in_time) break;
+            in_time = w.pool.quiet.commit(seen, w.deadline);
+        }
+        w.pool.quiet.cancel();
+    }
+};
+
+// False: the deadline has passed.
+bool wait_for_quiescence(pool_core& pool, time_point deadline) noexcept {
+    quiet_wait wait{pool, deadline};
+    pool.idle.add_watcher();
+    if (!is_quiescent(pool)) stand_aside({&quiet_wait::is_over, &quiet_wait::sleep, &wait});
+    else wait.quiescent = true;
     pool.idle.remove_watcher();
-    return quiescent;
+    return wait.quiescent;
 }
 
 // The books of a pool at rest; the first balanced ones stay. Submissions that came too late are not among the main columns.
@@ -73,8 +91,9 @@ void end_once(pool_core& pool, time_point deadline) noexcept {
     if (pool.ending.compare_exchange_strong(open, 1, acq_rel, acquire)) {   // order: [E1] one thread ends it
         const bool balanced = close_books(pool);
         if (!balanced) yield_thread();   // a submission that raced the close is just being rejected
-        const bool over = balanced && end_workers(pool, deadline);
+        const bool over = (balanced && end_workers(pool, deadline)) || LASTLY_FAULT("G3");
         if (over) {
+            context_access::node(pool.root)->cancel(errc::pool_shutdown);   // S6
             pool.guard.reset();
             pool.sink.tell_suppressed();
             close_books(pool);
@@ -109,7 +128,7 @@ bool close_until(pool_core& pool, bool abrupt, time_point deadline) noexcept {
 std::vector<live_task> running_tasks_of(void* pool) { return running_tasks(*static_cast<pool_core*>(pool)); }
 
 void abandon_to_its_workers(pool_core& pool) noexcept {
-    for (const auto& w : pool.workers) w->self.detach();
+    for (unsigned i = 0; i < pool.workers.size(); ++i) pool.workers[i].self.detach();
     pool.idle.add_watcher();
     pool.inside.fetch_add(1, acq_rel);       // order: [B3] this thread stays inside until the last line
     pool.ownerless.store(1, release);        // order: [B3] the last thread inside frees the pool
@@ -122,6 +141,7 @@ void abandon_to_its_workers(pool_core& pool) noexcept {
 void close_gate(pool_core& pool, std::uint32_t bits) noexcept {
     pool.anchor->gate().fetch_or(bits, seq_cst);   // order: [A1] before the books are read; [G1] tasks see the stop; [C1] before the look at the blocked callers
     pool.room.notify_all();
+    if ((bits & gate_abrupt) != 0) context_access::node(pool.root)->cancel(errc::pool_shutdown);
 }
 
 void on_idle(pool_core& pool) noexcept {

@@ -6,6 +6,8 @@
 #include "lastly/detail/fault.hpp"
 #include "lastly/detail/thread_block.hpp"
 
+#include <utility>
+
 namespace lastly::detail {
 
 namespace {
@@ -21,24 +23,31 @@ std::uint32_t next_random(std::uint64_t& state) noexcept {   // xorshift64*
     return static_cast<std::uint32_t>(state * 0x2545f4914f6cdd1du >> 32);
 }
 
-// Takes over a batch: the first to run now, the rest to the deque, where others can steal it.
-frame* take_batch(worker& w) noexcept {
+// Takes over a batch: the first `kept` frames to the caller, the rest to the deque, where others can steal it. How many there were.
+std::size_t take_over(worker& w, std::size_t kept, frame** first) noexcept {
     frame* batch[256];
     const std::size_t got = w.pool.entrance.take(w.intake.get(), batch, w.pool.options.tuning.injector_batch);
-    if (got == 0) return nullptr;
+    if (got == 0) return 0;
+    if (kept != 0) *first = batch[0];
     deque_item items[256];
-    for (std::size_t i = 1; i < got; ++i) {
+    for (std::size_t i = kept; i < got; ++i) {
         __builtin_prefetch(batch[i], 1);   // its lines lie in the submitter's cache, or in memory
-        items[i - 1].task = batch[i];
+        items[i - kept] = {batch[i], look_at_task};
     }
-    if (got > 1 && !w.tasks.push_all(items, got - 1)) {
-        for (std::size_t i = 1; i < got; ++i) {   // the deque cannot grow: back to where they can wait
+    if (got > kept && !w.tasks.push_all(items, got - kept)) {
+        for (std::size_t i = kept; i < got; ++i) {   // the deque cannot grow: back to where they can wait
             w.books.spilled.announce();
             w.pool.entrance.spill(*batch[i]);
         }
     }
     w.books.taken.add(got);   // after they can be found in the deque: nobody who looks for work misses them meanwhile
-    return batch[0];
+    return got;
+}
+
+frame* take_batch(worker& w) noexcept {
+    frame* first = nullptr;
+    take_over(w, 1, &first);
+    return first;
 }
 
 frame* take_one(worker& w) noexcept {
@@ -69,12 +78,26 @@ frame* next_own(worker& w) noexcept {
 }
 
 frame* steal_from_others(worker& w, bool& contended) noexcept {
-    const auto count = static_cast<std::uint32_t>(w.pool.workers.size());
+    const std::uint32_t count = w.pool.workers.size();
     const std::uint32_t attempts = w.pool.options.tuning.steal_attempts;
     deque_item item;
     for (std::uint32_t i = 0; count > 1 && i < attempts; ++i) {
         const std::uint32_t victim = (w.index + 1 + next_random(w.random) % (count - 1)) % count;
-        if (w.pool.workers[victim]->tasks.steal(item, contended)) return item.task;
+        if (w.pool.workers[victim].tasks.steal(item, contended)) return item.task;
+    }
+    return nullptr;
+}
+
+// Every deque once, so that work which stand-ins left behind among many empty deques is found.
+frame* steal_from_anybody(pool_core& pool) noexcept {
+    deque_item item;
+    const unsigned crew = pool.workers.size();
+    for (unsigned i = 0; i < crew; ++i) {
+        bool contended = true;
+        while (contended) {
+            contended = false;
+            if (pool.workers[i].tasks.steal(item, contended)) return item.task;
+        }
     }
     return nullptr;
 }
@@ -90,18 +113,28 @@ frame* search_rounds(worker& w) noexcept {
         if (round >= rounds_before_yield) yield_thread();
         else for (unsigned i = 0; i < pauses_a_round; ++i) pause_cpu();
     }
-    return nullptr;
+    return steal_from_anybody(w.pool);
 }
 
 bool no_work_yet(void* self) noexcept { return !any_queue_has_work(static_cast<worker*>(self)->pool); }
 
+// A searcher that leaves for another reason than that there is nothing.
+void stop_searching(pool_core& pool) noexcept {
+    if (pool.idle.stop_search() && any_queue_has_work(pool)) pool.idle.notify();
+}
+
 // Searches, and sleeps when there is nothing. Null: the pool is gone.
-frame* search(worker& w) noexcept {
+frame* search(worker& w, bool is_searcher) noexcept {
     pool_core& pool = w.pool;
-    if (pool.idle.start_search()) on_idle(pool);
+    turn_to(w.books, nullptr);
+    if (!is_searcher && pool.idle.start_search()) on_idle(pool);
     for (;;) {
+        if (w.is_stand_in && pool.stand_ins.excess.load(relaxed) != 0) {   // order: a hint; lie_down_if_excess decides
+            stop_searching(pool);
+            if (!lie_down_if_excess(w) && pool.idle.start_search()) on_idle(pool);
+        }
         if (frame* const f = search_rounds(w)) {
-            if (pool.idle.stop_search() && any_queue_has_work(pool)) pool.idle.notify();
+            stop_searching(pool);
             return f;
         }
         if ((pool.anchor->gate().load(acquire) & gate_gone) != 0) {   // order: [G1] sees the final state
@@ -129,9 +162,12 @@ void worker_main(void* self) noexcept {
     this_thread.books = &w.books;
     this_thread.pool_serial = pool.anchor->serial();
     call_user_hook(pool, pool.options.on_worker_start, w.index);
+    bool is_searcher = w.is_stand_in;
+    if (w.is_stand_in) begin_asleep(w);
     for (;;) {
-        frame* f = next_own(w);
-        if (f == nullptr) f = search(w);
+        if (w.is_stand_in && !is_searcher) is_searcher = lie_down_if_excess(w);
+        frame* f = is_searcher ? nullptr : next_own(w);
+        if (f == nullptr) f = search(w, std::exchange(is_searcher, false));
         if (f == nullptr) break;
         run_from_queue(pool, w.books, *f);
     }
@@ -151,15 +187,15 @@ frame* take_any(pool_core& pool, account& books) noexcept {
         books.taken.add();
         return f;
     }
-    deque_item item;
-    for (const auto& w : pool.workers) {
-        bool contended = true;
-        while (contended) {
-            contended = false;
-            if (w->tasks.steal(item, contended)) return item.task;
-        }
-    }
-    return nullptr;
+    return steal_from_anybody(pool);
+}
+
+bool fetch_batch(worker& w) noexcept { return take_over(w, 0, nullptr) != 0; }
+
+frame* take_anything(worker& w) noexcept {
+    if (frame* const own = next_own(w)) return own;
+    if (frame* const f = take_batch(w)) return f;
+    return steal_from_anybody(w.pool);
 }
 
 }   // namespace lastly::detail

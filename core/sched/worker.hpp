@@ -6,6 +6,7 @@
 #include "core/base/thread.hpp"
 #include "core/structures/deque.hpp"
 #include "core/structures/injector.hpp"
+#include "lastly/detail/atomic.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -16,20 +17,53 @@ class pool_core;
 struct account;
 
 struct alignas(64) worker {
-    worker(pool_core& p, unsigned i, account& a) : pool(p), index(i), books(a), random(0x9e3779b97f4a7c15u * (i + 1)) {}
+    worker(pool_core& p, unsigned i, bool stands_in, account& a)
+        : pool(p), index(i), is_stand_in(stands_in), books(a), random(0x9e3779b97f4a7c15u * (i + 1)) {}
 
     pool_core& pool;
     const unsigned index;
+    const bool is_stand_in;
     account& books;
     deque tasks;
     std::unique_ptr<injector::consumer> intake;
     std::uint64_t random;
     std::uint32_t ticks = 0;
+    std::uint32_t help_depth = 0;   // tasks that it runs one inside the other while it waits
     thread self;
+};
+
+// The workers, and behind them their stand-ins: a list that grows while others read it.
+class roster {
+public:
+    explicit roster(unsigned limit) : limit_(limit), members_(std::make_unique<atomic<worker*>[]>(limit)) {}
+    ~roster() {
+        for (unsigned i = 0; i < size(); ++i) delete &(*this)[i];
+    }
+    roster(const roster&) = delete;
+    roster& operator=(const roster&) = delete;
+
+    unsigned size() const noexcept { return size_.load(acquire); }                              // order: [B5] sees those workers
+    worker& operator[](unsigned i) const noexcept { return *members_[i].load(relaxed); }        // order: the size was read before
+    bool is_full() const noexcept { return size() == limit_; }
+    // One thread at a time.
+    void add(std::unique_ptr<worker> w) noexcept {
+        const unsigned at = size();
+        members_[at].store(w.release(), relaxed);   // order: published by the size
+        size_.store(at + 1, seq_cst);               // order: [B5] publishes the worker
+    }
+
+private:
+    const unsigned limit_;
+    std::unique_ptr<atomic<worker*>[]> members_;
+    atomic<unsigned> size_{0};
 };
 
 // The worker's thread: runs until the pool is gone.
 void worker_main(void* self) noexcept;
+// Moves a batch from the injector to the worker's own deque, none of it to run. False: there was none.
+bool fetch_batch(worker& w) noexcept;
+// A task from any queue, for a worker that waits and that nobody stands in for; null: none found.
+frame* take_anything(worker& w) noexcept;
 // A task from any queue, for a thread that is no worker and helps a shutdown; null: none found.
 frame* take_any(pool_core& pool, account& books) noexcept;
 

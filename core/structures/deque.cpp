@@ -111,6 +111,20 @@ bool deque::steal(deque_item& item, bool& contended) noexcept {
     return false;
 }
 
+bool deque::pop_if(const deque_filter& filter, deque_item& item) noexcept {
+    const std::int64_t b = bottom_.load(relaxed) - 1;   // order: only the owner stores it
+    if (b < top_seen_ || !filter(buffer_.load(relaxed)->get(b))) return false;   // order: only the owner stores it
+    return pop(item);   // the same one, or a thief was faster
+}
+
+bool deque::steal_if(const deque_filter& filter, deque_item& item) noexcept {
+    std::int64_t t = top_.load(seq_cst);            // order: [D4] before the look at bottom
+    const std::int64_t b = bottom_.load(seq_cst);   // order: [D1] sees the slots that its store published; [D4] after top
+    if (t >= b) return false;
+    item = buffer_.load(acquire)->get(t);           // order: [D2] sees the items copied into a grown buffer
+    return filter(item) && top_.compare_exchange_strong(t, t + 1, seq_cst, relaxed);   // order: [D3] the slot was read before; [D4] once only
+}
+
 bool deque::take_oldest(deque_item& item) noexcept {
     bool contended = false;
     return steal(item, contended);

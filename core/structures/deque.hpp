@@ -20,7 +20,15 @@ struct frame;
 
 struct deque_item {
     frame* task = nullptr;
-    std::uintptr_t tag = 0;   // the group's; 0: none
+    std::uintptr_t tag = 0;   // its group's number; 0: of none; look_at_task: the frame says
+};
+inline constexpr std::uintptr_t look_at_task = ~std::uintptr_t{0};   // it came from outside: nobody has touched the frame here yet
+
+// Which items a taker is ready for; asked before the item is taken.
+struct deque_filter {
+    bool (*wants)(const deque_item&, void*);
+    void* argument;
+    bool operator()(const deque_item& item) const { return wants(item, argument); }
 };
 
 class deque {
@@ -38,6 +46,9 @@ public:
     bool pop(deque_item& item) noexcept;           // the youngest
     bool take_oldest(deque_item& item) noexcept;   // as a thief would; false also when a thief was faster
     bool steal(deque_item& item, bool& contended) noexcept;
+    // As pop and steal, if the filter wants the item that is next.
+    bool pop_if(const deque_filter& filter, deque_item& item) noexcept;
+    bool steal_if(const deque_filter& filter, deque_item& item) noexcept;
     // How many items there were at some moment; exact enough to decide whether to sleep: never 0 while an item rests here.
     std::size_t size() const noexcept;
 

@@ -19,6 +19,8 @@ public:
         return epoch_.load(seq_cst);      // order: [W2] not later than that look
     }
     void cancel() noexcept { waiters_.fetch_sub(1, relaxed); }   // order: a notifier that still counts us wakes nobody
+    // For notifiers whose change of the condition was sequentially consistent.
+    bool has_waiters() const noexcept { return waiters_.load(seq_cst) != 0; }   // order: [W1] after the condition was made true
     // False once the deadline has passed; time_point::max() is none.
     bool commit(key seen, std::chrono::steady_clock::time_point deadline) noexcept;
     void notify_all() noexcept {

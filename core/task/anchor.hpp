@@ -17,6 +17,13 @@ inline constexpr std::uint32_t gate_closed = 1;   // rejects submissions from ou
 inline constexpr std::uint32_t gate_abrupt = 2;   // rejects all; no body starts; every task is asked to stop
 inline constexpr std::uint32_t gate_gone = 4;     // quiescent for good: workers end
 
+// What a thread sleeps for: `sleep` returns once `over` would say so.
+struct waiting {
+    bool (*over)(void*);
+    void (*sleep)(void*);
+    void* argument;
+};
+
 // A thread's stay in the sink of a pool that it is no worker of; on that thread's stack. The pool is not freed meanwhile,
 // and its calls by this thread know that they come from inside. False: the pool is gone, or about to.
 class visit {
@@ -47,9 +54,12 @@ public:
 
     pool_core* core = nullptr;
     error_sink* sink = nullptr;
+    context_node* root = nullptr;   // what every task of the pool observes
     std::size_t chain_warning = 0;
     // W1: runs the task, which the caller has claimed, on this worker. Set by the schedule floor.
     void (*run_claimed)(pool_core&, frame&) = nullptr;
+    // W2: sleeps while another thread takes this worker's place. Set by the schedule floor.
+    void (*stand_aside)(const waiting&) = nullptr;
     // The last thread inside an ownerless pool has ended its visit. Set by the schedule floor.
     void (*free_once_out)(pool_core&) = nullptr;
 

@@ -4,6 +4,8 @@
 #include "core/base/clock.hpp"
 #include "core/base/thread.hpp"
 #include "core/structures/frame_store.hpp"
+#include "core/task/context.hpp"
+#include "core/task/group.hpp"
 #include "core/task/run.hpp"
 #include "core/task/state.hpp"
 #include "lastly/detail/fault.hpp"
@@ -73,6 +75,42 @@ void leave_to_handle(frame& f, void* argument) {
     unpin(f);
 }
 
+// A thread's sleep until a task is over, or a deadline has passed.
+struct handle_wait {
+    frame& task;
+    std::chrono::steady_clock::time_point deadline;
+
+    bool is_endless() const noexcept { return deadline == std::chrono::steady_clock::time_point::max(); }
+    static bool is_over(void* self) noexcept {
+        const auto& w = *static_cast<handle_wait*>(self);
+        return is_done(w.task) || (!w.is_endless() && steady_now() >= w.deadline);
+    }
+    static void sleep(void* self) noexcept {
+        const auto& w = *static_cast<handle_wait*>(self);
+        std::uint32_t now = w.task.state.fetch_or(waited, acq_rel) | waited;   // order: [T4] sees the outcome if it is done; else the publisher sees the waiter
+        while ((now & done) == 0) {
+            if (w.is_endless()) futex_wait(w.task.state, now);
+            else if (!futex_wait_until(w.task.state, now, w.deadline)) return;
+            now = w.task.state.load(acquire);   // order: [T4] sees the outcome
+        }
+    }
+};
+
+// A member's error is its group's. True: nobody else need be told.
+bool settle_with_group(run_record& r) noexcept {
+    group_core& g = *r.group;
+    bool told;
+    if (r.result->failed()) {
+        told = g.add_failure(r);
+        if (g.cancels_siblings() && !LASTLY_FAULT("fail-fast")) g.cancel(errc::sibling_failed);
+    } else {
+        told = g.context()->stopped();   // its owner knows why
+        if (r.result->cause() == errc::pool_shutdown || r.result->cause() == errc::process_exit) g.note_dropped();
+    }
+    if (told && r.task->type().has_handle_part) mark_read(*r.task);
+    return told;
+}
+
 }   // namespace
 
 void report_unread(pool_anchor& a, frame& f, const outcome& o) noexcept {
@@ -87,7 +125,9 @@ void report_unread(pool_anchor& a, frame& f, const outcome& o) noexcept {
 
 void settle(run_record& r) noexcept {
     frame& f = *r.task;
-    if (r.pool == nullptr || !is_worth_reporting(*r.result)) return;   // a discarded task is nobody's error
+    if (r.pool == nullptr) return;   // a discarded task is nobody's error
+    if (r.group != nullptr && settle_with_group(r)) return;
+    if (!is_worth_reporting(*r.result)) return;
     const bool known = r.reported != nullptr && r.result->error() == r.reported;   // a finalizer threw it: the sink was told then
     if (f.type().has_handle_part) {
         if ((f.state.load(acquire) & handle) != 0 && !known) return;   // order: [T4] sees what a dropped handle did
@@ -137,13 +177,11 @@ bool wait_for_done(frame& f, std::chrono::nanoseconds limit) {
         if (is_done(f)) return true;
         pause_cpu();
     }
-    std::uint32_t now = f.state.fetch_or(waited, acq_rel) | waited;   // order: [T4] sees the outcome if it is done; else the publisher sees the waiter
-    while ((now & done) == 0) {
-        if (deadline == std::chrono::steady_clock::time_point::max()) futex_wait(f.state, now);
-        else if (!futex_wait_until(f.state, now, deadline)) return is_done(f);
-        now = f.state.load(acquire);   // order: [T4] sees the outcome
-    }
-    return true;
+    handle_wait wait{f, deadline};
+    const waiting told{&handle_wait::is_over, &handle_wait::sleep, &wait};
+    if (this_thread.home != nullptr) this_thread.home->stand_aside(told);
+    else handle_wait::sleep(&wait);
+    return is_done(f);
 }
 
 void wait_for_done(frame& f) {
@@ -159,9 +197,9 @@ void wait_for_done(frame& f) {
 
 bool request_stop(frame& f, std::error_code cause) noexcept {
     if (is_done(f)) return false;
-    if (f.owner.load(acquire)->abrupt()) {   // order: [F2] the handle's own frame
-        std::error_code first;               // the pool's end came before
-        find_stop(f, true, first);
+    std::error_code first;   // what stops it anyway came before
+    if (stop_sources{attached_context(f), nullptr, f.owner.load(acquire)->abrupt()}.find(first)) {   // order: [F2] the handle's own frame
+        set_stop(f, first);
         return false;
     }
     return set_stop(f, cause);

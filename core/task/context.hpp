@@ -115,6 +115,11 @@ struct context_access {
     static context adopt(context_node* n) noexcept { return context(n == &context_node::background() ? nullptr : n); }
     static cancel_source own(context_node* n) noexcept { return cancel_source(adopt(n)); }
     static context_node* node(const context& c) noexcept { return c.node_ != nullptr ? c.node_ : &context_node::background(); }
+    static context_node* node_or_null(const context& c) noexcept { return c.node_; }   // null: the background
+    static context share(context_node* n) noexcept {                                   // null: the background
+        if (n != nullptr) n->retain();
+        return n != nullptr ? adopt(n) : context();
+    }
 };
 
 }   // namespace lastly::detail

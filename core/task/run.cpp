@@ -2,6 +2,8 @@
 #include "core/task/run.hpp"
 
 #include "core/structures/frame_store.hpp"
+#include "core/task/context.hpp"
+#include "core/task/group.hpp"
 #include "core/task/state.hpp"
 #include "lastly/detail/build.hpp"
 #include "lastly/detail/handle.hpp"
@@ -53,22 +55,53 @@ bool runs_task_of(const pool_anchor& a) noexcept {
 
 namespace {
 
+bool is_own_thread(const run_record& r) noexcept {
+    for (const run_record* here = this_thread.current; here != nullptr; here = here->outer) {
+        if (here == &r) return true;
+    }
+    return false;
+}
+
 bool find_stop(const run_record& r, std::error_code& cause) noexcept {
     if ((r.finalizing && !LASTLY_FAULT("C4")) || r.task == nullptr || r.pool == nullptr) return false;
     if (LASTLY_FAULT("C1")) return false;
-    return find_stop(*r.task, r.pool->abrupt(), cause);
+    if (r.cause) {   // it was told of one before: that one stays (E2)
+        cause = r.cause;
+        return true;
+    }
+    return find_stop(*r.task, stops_of(r), cause);
 }
 
 }   // namespace
+
+stop_sources stops_of(const run_record& r) noexcept {
+    if (context_node* const own = context_access::node_or_null(r.own)) return {own, nullptr, false};   // it stops with all of them
+    return {attached_context(*r.task), r.group != nullptr ? r.group->context() : nullptr, r.pool->abrupt()};
+}
 
 bool stop_requested(const run_record& r) noexcept {
     std::error_code cause;
     return find_stop(r, cause);
 }
 
-void throw_if_stopped(const run_record& r) {
+void throw_if_stopped(run_record& r) {
     std::error_code cause;
-    if (find_stop(r, cause)) throw task_cancelled(cause);
+    if (!find_stop(r, cause)) return;
+    if (is_own_thread(r)) r.cause = cause;
+    throw task_cancelled(cause);
+}
+
+const context& context_of(run_record& r) {
+    static const context never_stopped = context::background();
+    if (r.finalizing || r.task == nullptr || r.pool == nullptr) return never_stopped;
+    if (context_access::node_or_null(r.own) == nullptr) {
+        context_node* const parents[] = {attached_context(*r.task), r.group != nullptr ? r.group->context() : nullptr, r.pool->root};
+        context_node* const node = context_node::make(parents);
+        r.own = context_access::adopt(node);
+        if (r.cause) node->cancel(r.cause);
+        if (r.task->type().has_handle_part) give_node(*r.task, *node);
+    }
+    return r.own;
 }
 
 void body_threw(run_record& r) noexcept {

@@ -5,6 +5,7 @@
 
 #include "core/structures/frame_view.hpp"
 #include "core/task/anchor.hpp"
+#include "core/task/state.hpp"
 #include "lastly/detail/frame.hpp"
 
 namespace lastly::detail {
@@ -22,6 +23,8 @@ public:
 void execute(frame& f, run_record& r) noexcept;
 
 creation_site site_of(const run_record& r) noexcept;
+// What may stop that task besides its handle.
+stop_sources stops_of(const run_record& r) noexcept;
 error_sink& sink_of(const run_record& r) noexcept;
 // Is a task of that pool running on this thread, however deep?
 bool runs_task_of(const pool_anchor& a) noexcept;

@@ -2,18 +2,35 @@
 #include "core/task/state.hpp"
 
 #include "core/base/thread.hpp"
+#include "core/task/context.hpp"
 #include "lastly/detail/fault.hpp"
+
+#include <memory>
 
 namespace lastly::detail {
 
 namespace {
 
-stop_cause& cause_of(frame& f) noexcept { return *reinterpret_cast<stop_cause*>(f.at(end_of_name(f.type().named))); }
+stop_slot& slot_of(frame& f) noexcept {
+    const frame_ops& ops = f.type();
+    return *reinterpret_cast<stop_slot*>(f.at(end_of_context(ops.named, ops.has_context)));
+}
+
+// Waits for whoever claimed the right to set that bit: it is two stores away.
+std::uint32_t await_bits(const frame& f, std::uint32_t bits) noexcept {
+    for (;;) {
+        const std::uint32_t now = f.state.load(acquire);   // order: [T3] sees the cause, or the node
+        if ((now & bits) != 0) return now;
+        yield_thread();
+    }
+}
 
 }   // namespace
 
 void free_frame(frame& f) noexcept {
     const frame_ops& ops = f.type();
+    if (ops.has_context) std::destroy_at(&context_in(f));
+    if (ops.has_handle_part && (f.state.load(acquire) & node_set) != 0) slot_of(f).node->release();   // order: [T3] sees the node
     f.show(phase::free, 0, 0);
     release_frame(f, ops.size_bytes, ops.named);
 }
@@ -39,32 +56,61 @@ bool claim_in_place(frame& f) noexcept {
     return false;
 }
 
+bool stop_sources::find(std::error_code& cause) const noexcept {
+    if (attached != nullptr && attached->stopped()) cause = attached->cause();
+    else if (group != nullptr && group->stopped()) cause = group->cause();
+    else if (pool_abrupt) cause = errc::pool_shutdown;
+    else return false;
+    return true;
+}
+
+context_node* attached_context(frame& f) noexcept {
+    return f.type().has_context ? context_access::node_or_null(context_in(f)) : nullptr;
+}
+
 bool set_stop(frame& f, std::error_code cause) noexcept {
-    const std::uint32_t before = f.state.fetch_or(stop_claimed, acq_rel);   // order: [T2] one writer of the cause
+    const std::uint32_t before = f.state.fetch_or(stop_claimed, acq_rel);   // order: [T2] one writer of the slot
+    if ((before & node_claimed) != 0) {   // the task's own context decides
+        if ((await_bits(f, node_set | done) & done) != 0) return false;
+        return slot_of(f).node->cancel(cause);
+    }
     const bool lost = (before & (stop_claimed | done)) != 0;
     if (lost && !LASTLY_FAULT("E2")) return false;
-    cause_of(f) = {&cause.category(), cause.value()};
+    slot_of(f).category = &cause.category();
+    slot_of(f).value = cause.value();
     return (f.state.fetch_or(stop_set, acq_rel) & done) == 0;   // order: [T3] publishes the cause
 }
 
-bool find_stop(frame& f, bool pool_abrupt, std::error_code& cause) noexcept {
-    if (!f.type().has_handle_part) {
-        cause = errc::pool_shutdown;
-        return pool_abrupt;
-    }
+bool find_stop(frame& f, const stop_sources& others, std::error_code& cause) noexcept {
+    if (!f.type().has_handle_part) return others.find(cause);
     std::uint32_t now = f.state.load(acquire);   // order: [T3] sees the cause
+    if ((now & node_set) != 0) {
+        if (!slot_of(f).node->stopped()) return false;
+        cause = slot_of(f).node->cause();
+        return true;
+    }
     if ((now & stop_set) == 0) {
-        if (!pool_abrupt) return false;
-        set_stop(f, errc::pool_shutdown);
-        now = f.state.load(acquire);   // order: [T3] sees the cause
-        while ((now & (stop_set | done)) == 0) {
-            yield_thread();                // the winner is two stores away
-            now = f.state.load(acquire);   // order: [T3] sees the cause
-        }
+        if (!others.find(cause)) return false;
+        set_stop(f, cause);
+        now = await_bits(f, stop_set | done);
         if ((now & stop_set) == 0) return false;
     }
-    cause = std::error_code(cause_of(f).value, *cause_of(f).category);
+    cause = std::error_code(slot_of(f).value, *slot_of(f).category);
     return true;
+}
+
+void give_node(frame& f, context_node& node) noexcept {
+    std::uint32_t now = f.state.load(relaxed);   // order: a first guess
+    do {
+        if ((now & stop_claimed) != 0) {   // the handle was first
+            await_bits(f, stop_set);
+            node.cancel(std::error_code(slot_of(f).value, *slot_of(f).category));
+            return;
+        }
+    } while (!f.state.compare_exchange_weak(now, now | node_claimed, acq_rel, relaxed));   // order: [T2] one writer of the slot
+    node.retain();
+    slot_of(f).node = &node;
+    f.state.fetch_or(node_set, acq_rel);   // order: [T3] publishes the node
 }
 
 }   // namespace lastly::detail

@@ -1,5 +1,5 @@
 // The state word of a task with a handle: who may run it, who may free it, and what its waiter is told.
-// Any thread. A detached task never touches it. The transition table is in README.md here; the bits:
+// Any thread. A detached task only keeps its group's number there. The transition table is in README.md here; the bits:
 //
 //   taken         somebody has the right to run it: a worker that took it from a queue, or a waiter that claimed it there (W1)
 //   husk          the claimed task's slot still stands in its queue
@@ -10,6 +10,9 @@
 //   read          its error was taken or reported (E5)
 //   pinned        a walker reads the outcome
 //   leaving       the handle is about to destroy the result: nobody pins it any more
+//   node_claimed  the running body makes a context of the task's own: its stop is that context's from now on
+//   node_set      that context is there to be cancelled
+//   from group_shift on: the number of the group, fixed when the task is accepted
 //
 // Invariants: 1. Each of taken, stop_claimed, done is set once. 2. husk, handle, pinned and "not done" are references: whoever
 // removes the last one frees the frame. 3. The result is destroyed before `handle` is cleared, unless the frame is pinned: then
@@ -30,6 +33,9 @@ inline constexpr std::uint32_t done = 1u << 6;
 inline constexpr std::uint32_t read = 1u << 7;
 inline constexpr std::uint32_t pinned = 1u << 8;
 inline constexpr std::uint32_t leaving = 1u << 9;
+inline constexpr std::uint32_t node_claimed = 1u << 10;
+inline constexpr std::uint32_t node_set = 1u << 11;
+inline constexpr unsigned group_shift = 12;
 
 enum class take_result { mine, was_husk };
 
@@ -38,10 +44,22 @@ take_result take_from_queue(frame& f) noexcept;
 // A waiter: the right to run a task that still stands in a queue.
 bool claim_in_place(frame& f) noexcept;
 
+// What may stop a task besides its handle.
+struct stop_sources {
+    context_node* attached;   // null: none
+    context_node* group;      // null: none
+    bool pool_abrupt;
+    bool find(std::error_code& cause) const noexcept;
+};
+
 // Asks for a stop with that cause; true if this was the first.
 bool set_stop(frame& f, std::error_code cause) noexcept;
-// The stop's cause, if there is one; first wins, also against the pool's abrupt end.
-bool find_stop(frame& f, bool pool_abrupt, std::error_code& cause) noexcept;
+// The stop's cause, if there is one; the first wins.
+bool find_stop(frame& f, const stop_sources& others, std::error_code& cause) noexcept;
+// The handle's cancel reaches the task's own context from now on; a stop that was first is handed on to it.
+void give_node(frame& f, context_node& node) noexcept;
+// The context that is attached to the task; null: none.
+context_node* attached_context(frame& f) noexcept;
 
 void free_frame(frame& f) noexcept;
 // Removes a reference other than "not done"; frees the frame if it was the last.

@@ -10,3 +10,4 @@
 #include <lastly/pool.hpp>
 #include <lastly/profile.hpp>
 #include <lastly/task.hpp>
+#include <lastly/task_group.hpp>

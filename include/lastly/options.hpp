@@ -32,6 +32,7 @@ enum class report_kind : std::uint8_t {
     finalizer_overdue,  ///< a finalizer has been running for longer than `finalizer_budget`
     chain_long,         ///< a task has more than `chain_warning` deferred finalizers: perhaps a defer in a loop
     worker_lost,        ///< a worker thread ended and could not be replaced
+    no_stand_in,        ///< a worker waits, and no thread could take its place: it helps with anything meanwhile (W2)
 };
 
 /// The name of a kind, as the default sink prints it.
@@ -62,6 +63,12 @@ struct pool_tuning {
     std::uint32_t injector_interval = 61;
     /// Tasks taken over from the injector at once. LASTLY_INJECTOR_BATCH, 1 to 256. Larger: more throughput, less even spread.
     std::uint32_t injector_batch = 64;
+    /// How many tasks a worker that waits runs one inside the other before it lets a stand-in go on. LASTLY_HELP_DEPTH, 0 to 4,096.
+    /// Larger: fewer threads, deeper stacks.
+    std::uint32_t help_depth = 64;
+    /// Threads that take the place of workers that sleep in a wait, at most (W2). LASTLY_MAX_STAND_INS, 0 to 4,096. Where one is
+    /// wanted and none can be had, the waiting worker is reported and helps with anything.
+    std::uint32_t max_stand_ins = 256;
 };
 
 /// Everything that can be chosen about a pool.

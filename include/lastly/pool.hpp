@@ -9,6 +9,13 @@
 
 namespace lastly {
 
+class pool;
+namespace detail {
+struct pool_access {
+    static pool_core& core(pool& p) noexcept;
+};
+}   // namespace detail
+
 /// A work-stealing task pool. Neither copied nor moved.
 class LASTLY_EXPORT pool {
 public:
@@ -117,8 +124,15 @@ public:
     /// How many workers the pool was made with.
     unsigned workers() const;
 
+    /// The context that every task of the pool observes. It stops with pool_shutdown at an abrupt end, or when the pool has closed for
+    /// good (S6); it may outlive the pool.
+    lastly::context context() const;
+
 private:
+    friend struct detail::pool_access;
     detail::pool_core* core_;
 };
+
+inline detail::pool_core& detail::pool_access::core(pool& p) noexcept { return *p.core_; }
 
 }   // namespace lastly

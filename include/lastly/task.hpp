@@ -39,6 +39,10 @@ public:
     bool stop_requested() const { return detail::stop_requested(*run_); }
     /// Errors: task_cancelled with the cause, if a stop was requested and no finalizer is running.
     void throw_if_stopped() const { detail::throw_if_stopped(*run_); }
+    /// The task's own context: it stops with the first of its handle, its attached context, its group and its pool (C3), and may
+    /// outlive them all. Inside a finalizer: one that never stops (C4). Made at the first call; errors: std::bad_alloc.
+    /// Thread safety: the task's own thread. Lifetime of the reference: the body's.
+    const lastly::context& context() const { return detail::context_of(*run_); }
     /// The task's name, or "".
     const char* name() const { return detail::name_of(*run_); }
 
@@ -83,7 +87,12 @@ void defer(F&& f, Args&&... args) {
 /// False outside a task, and inside a finalizer (C4).
 inline bool stop_requested() { const auto* r = detail::current_run(); return r != nullptr && detail::stop_requested(*r); }
 /// Errors: task_cancelled with the cause, if a stop was requested; does nothing outside a task and inside a finalizer.
-inline void throw_if_stopped() { if (const auto* r = detail::current_run()) detail::throw_if_stopped(*r); }
+inline void throw_if_stopped() { if (auto* r = detail::current_run()) detail::throw_if_stopped(*r); }
+/// As task_context::context; outside a task: background().
+inline lastly::context context() {
+    auto* const r = detail::current_run();
+    return r != nullptr ? detail::context_of(*r) : lastly::context::background();
+}
 /// Is a task, or a finalizer of one, running on this thread?
 inline bool inside() { return detail::current_run() != nullptr; }
 /// Is a finalizer running on this thread?

@@ -71,6 +71,8 @@ TEST_CASE("error_sink: it has words for every kind") {
     CHECK(line_for(r) == "lastly: chain long: task (file.cpp:1) in pool p: 1025 deferred finalizers; a defer in a loop?\n");
     r.kind = report_kind::worker_lost;
     CHECK(line_for(r) == "lastly: worker lost: task (file.cpp:1) in pool p: a worker ended and was not replaced\n");
+    r.kind = report_kind::no_stand_in;
+    CHECK(line_for(r) == "lastly: no stand-in: task (file.cpp:1) in pool p: a worker waits and no thread could take its place; it helps with anything\n");
 }
 
 TEST_CASE("error_sink: the user's function takes the default one's place") {

@@ -124,16 +124,20 @@ TEST_CASE("E5: the sink may submit, and may throw") {
 
 TEST_CASE("W3: wait_for returns in time and runs no task") {
     lastly::pool pool(options(1));
-    bool ran_meanwhile = true;
+    gate held;
     pool.run([&] {
-        std::atomic<bool> began{false};
-        auto inner = pool.submit([&] { began = true; });
-        CHECK_FALSE(inner.wait_for(std::chrono::milliseconds(1)));
-        ran_meanwhile = began;
-        inner.wait();
-        CHECK(inner.wait_for(std::chrono::nanoseconds(0)));
+        std::thread::id ran_on;
+        auto inner = pool.submit([&] { ran_on = std::this_thread::get_id(); });
+        while (!inner.wait_for(std::chrono::milliseconds(1))) {}   // a stand-in runs it (W2)
+        CHECK(ran_on != std::this_thread::get_id());
+        auto stuck = pool.submit([&] { held.pass(); });
+        CHECK_FALSE(stuck.wait_for(std::chrono::milliseconds(1)));
+        CHECK_FALSE(stuck.wait_for(std::chrono::nanoseconds(0)));
+        CHECK_FALSE(stuck.wait_for(std::chrono::nanoseconds(-1)));
+        held.open();
+        stuck.wait();
+        CHECK(stuck.wait_for(std::chrono::nanoseconds(0)));
     });
-    CHECK_FALSE(ran_meanwhile);
     check_end(pool);
 }
 

@@ -1,4 +1,4 @@
-// The values that may follow a body: finalizers and a name; and the parameter that was not given.
+// The values that may follow a body: finalizers, a name and a context; and the parameter that was not given.
 // They are moved into the task's frame at submission and then touched by the thread that runs the task only.
 #pragma once
 
@@ -42,7 +42,7 @@ struct finalizer {
     }
 };
 
-struct task_name { const char* text; };
+struct task_name { const char* text; };   // a lastly::context is the third kind
 struct none {};   // an attachment parameter that was not given
 
 }   // namespace detail

@@ -51,6 +51,7 @@ public:
         }
         prepare_frame(*f, layout::ops, site);
         if constexpr (list::names != 0) store_name(*f, name());
+        if constexpr (list::contexts != 0) ::new (static_cast<void*>(&context_in(*f))) context(observed());
         std::size_t built = 0;
         bool has_body = false;
         try {
@@ -59,6 +60,7 @@ public:
             build_finalizers(*f, built, indices());
         } catch (...) {
             refuse(f, built, has_body, pool, site, errc::construction_failed);
+            if constexpr (list::contexts != 0) std::destroy_at(&context_in(*f));
             f->show(phase::free, 0, 0);
             release_frame(*f, layout::ops.size_bytes, layout::ops.named);
             throw;
@@ -131,6 +133,13 @@ private:
         std::apply([&text](const auto&... a) { (take_name(text, a), ...); }, attachments_);
         return text;
     }
+    const context& observed() const noexcept {
+        const context* found = nullptr;
+        std::apply([&found](const auto&... a) { (take_context(found, a), ...); }, attachments_);
+        return *found;
+    }
+    template <class T> static void take_context(const context*&, const T&) noexcept {}
+    static void take_context(const context*& found, const context& c) noexcept { found = &c; }
     template <class T> static void take_name(const char*&, const T&) noexcept {}
     static void take_name(const char*& text, const task_name& n) noexcept { text = n.text; }
 

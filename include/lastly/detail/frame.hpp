@@ -2,19 +2,21 @@
 //
 //   byte 0   ops        what the task's type knows how to do
 //        8   progress   generation | deferred finalizers pending | attached ones pending | phase: written by the holder only
-//       16   state      the handle's protocol (core/task/state.hpp); untouched in a detached task
+//       16   state      the handle's protocol (core/task/state.hpp), untouched in a detached task; above it the group's number
 //       20   line       creation site
 //       24   file
 //       32   stamp      submission time in ms, or the link while the frame stands in the overflow list
 //       40   owner      the anchor of the pool that accepted it; null before
-//       48   the name, if it has one; with a handle: stop cause, 16 bytes, and result; then body, finalizers, spare room
+//       48   the name, if it has one; the attached context, likewise; with a handle: stop slot, 16 bytes, and result; then body,
+//            finalizers, spare room
 //
 // Who may touch what: the holder of the frame (a caller's hand, a worker's hand) writes the header; a handle touches
-// `state`, and the stop cause after it won the right to; a walker reads header fields at any time.
+// `state`, and the stop slot after it won the right to; a walker reads header fields at any time.
 // Invariants: 1. A header word is always accessed atomically, from the slab's first use to its end. 2. Fields change only while
 // `progress` says building or free, and the phase is stored last: a walker that reads the same progress before and after saw one task.
 #pragma once
 
+#include <lastly/context.hpp>
 #include <lastly/detail/atomic.hpp>
 #include <lastly/detail/export.hpp>
 #include <lastly/outcome.hpp>
@@ -31,6 +33,8 @@ struct run_record;
 struct account;
 struct chain_node;
 struct inner_chain;
+class context_node;
+class group_core;
 class pool_anchor;
 class pool_core;
 
@@ -54,6 +58,7 @@ struct frame_ops {
     std::uint8_t attached;                  // attached finalizers
     bool named;
     bool has_handle_part;
+    bool has_context;
 };
 
 struct frame {
@@ -78,13 +83,22 @@ static_assert(sizeof(frame) == 48, "a 16-byte capture fits a cache line");
 
 // Behind the header of a named task: a walker may read it at any time, like the header.
 using name_slot = atomic<const char*>;
-// Behind that, for a task with a handle: the cause of a stop, valid once the state says stop_set.
-struct stop_cause {
-    const std::error_category* category;
+constexpr std::size_t end_of_name(bool named) noexcept { return sizeof(frame) + (named ? sizeof(name_slot) : 0); }
+// Behind that, for a task that observes a context: that one. It goes with the frame, so that a handle may look at it.
+constexpr std::size_t end_of_context(bool named, bool has_context) noexcept {
+    return end_of_name(named) + (has_context ? sizeof(context) : 0);
+}
+inline context& context_in(frame& f) noexcept { return *reinterpret_cast<context*>(f.at(end_of_name(f.type().named))); }
+// Behind that, for a task with a handle: the cause of a stop, valid once the state says stop_set; or the task's own context,
+// valid once it says node_set.
+struct stop_slot {
+    union {
+        const std::error_category* category;
+        context_node* node;
+    };
     std::int32_t value;
 };
-static_assert(sizeof(stop_cause) == 16);
-constexpr std::size_t end_of_name(bool named) noexcept { return sizeof(frame) + (named ? sizeof(name_slot) : 0); }
+static_assert(sizeof(stop_slot) == 16);
 
 // A run of one task: lives on the stack of the thread that runs it. Touched by that thread only.
 struct run_record {
@@ -92,7 +106,9 @@ struct run_record {
     run_record* outer = nullptr;         // the run that this one interrupts on the same thread
     pool_anchor* pool = nullptr;         // null: a discarded task
     account* books = nullptr;            // where a refusal is counted; null: no memory for one
+    group_core* group = nullptr;         // null: a member of none
     outcome* result = nullptr;
+    context own{};                       // the task's own, once somebody asked for it
     chain_node* deferred = nullptr;      // to run, last registered first
     chain_node* spent = nullptr;         // ran; destroyed with the body
     inner_chain* inner = nullptr;        // the open defer_frames, innermost first (O6)
@@ -100,7 +116,7 @@ struct run_record {
     std::byte* spare_end = nullptr;
     const char* name = nullptr;          // set with `site` where there is no frame
     creation_site site{nullptr, 0};
-    std::error_code cause{};             // why the body does not start
+    std::error_code cause{};             // why the body does not start; later the first stop that the body was told of
     std::exception_ptr reported{};       // a failure that came from a finalizer: the sink knows it
     std::exception_ptr early{};          // likewise, from one that ran at its defer (A3): fails the task if what is running now succeeds
     std::size_t deferred_pending = 0;
@@ -151,6 +167,7 @@ LASTLY_EXPORT void finalizer_threw(run_record& r) noexcept;         // within th
 LASTLY_EXPORT const char* name_of(const run_record& r) noexcept;
 LASTLY_EXPORT void settle(run_record& r) noexcept;                  // an error that nobody can take goes to the sink
 LASTLY_EXPORT bool stop_requested(const run_record& r) noexcept;
-LASTLY_EXPORT void throw_if_stopped(const run_record& r);
+LASTLY_EXPORT void throw_if_stopped(run_record& r);
+LASTLY_EXPORT const context& context_of(run_record& r);             // made on demand; inside a finalizer one that never stops (C4)
 
 }   // namespace lastly::detail

@@ -25,7 +25,8 @@ namespace detail {
 template <class A> inline constexpr bool is_finalizer = false;
 template <class F, when When> inline constexpr bool is_finalizer<finalizer<F, When>> = true;
 template <class A> inline constexpr bool is_name = std::is_same_v<A, task_name>;
-template <class A> inline constexpr bool is_attachment = is_finalizer<A> || is_name<A> || std::is_same_v<A, none>;
+template <class A> inline constexpr bool is_context = std::is_same_v<A, context>;
+template <class A> inline constexpr bool is_attachment = is_finalizer<A> || is_name<A> || is_context<A> || std::is_same_v<A, none>;
 
 // R body(task_context&), else R body(). Friendly to substitution: no member where the body fits neither.
 template <class Body, class = void> struct body_result {};
@@ -44,6 +45,7 @@ template <class... A>
 struct attachment_list {
     static constexpr std::size_t finalizers = (std::size_t{0} + ... + std::size_t{is_finalizer<std::decay_t<A>>});
     static constexpr std::size_t names = (std::size_t{0} + ... + std::size_t{is_name<std::decay_t<A>>});
+    static constexpr std::size_t contexts = (std::size_t{0} + ... + std::size_t{is_context<std::decay_t<A>>});
     static constexpr std::array<std::size_t, finalizers + 1> index = [] {
         std::array<std::size_t, finalizers + 1> places{};
         std::size_t found = 0, place = 0;
@@ -52,8 +54,9 @@ struct attachment_list {
     }();
     template <std::size_t I> using at = std::decay_t<std::tuple_element_t<index[I], std::tuple<A...>>>;
     static_assert((is_attachment<std::decay_t<A>> && ...),
-                  "after the body come attachments: finally(...), on_success(...), on_failure(...), on_cancelled(...), named(...)");
+                  "after the body come attachments: finally(...), on_success(...), on_failure(...), on_cancelled(...), named(...), a lastly::context");
     static_assert(names <= 1, "a task has at most one name");
+    static_assert(contexts <= 1, "a task observes at most one context besides its group's and its pool's");
 };
 
 // Where the parts of a frame lie. Alignment beyond a cache line is made at run time, with room to spare.
@@ -89,7 +92,7 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
     };
     static constexpr places where = [] {
         places p;
-        layout_cursor at{end_of_name(list::names != 0) + (Handle ? sizeof(stop_cause) : 0)};
+        layout_cursor at{end_of_context(list::names != 0, list::contexts != 0) + (Handle ? sizeof(stop_slot) : 0)};
         if constexpr (Handle) p.result = at.place(sizeof(result<R>), alignof(result<R>));
         p.body = at.place(sizeof(Body), alignof(Body));
         [&]<std::size_t... I>(std::index_sequence<I...>) {
@@ -208,6 +211,7 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
         static_cast<std::uint8_t>(count),
         list::names != 0,
         Handle,
+        list::contexts != 0,
     };
 };
 

@@ -113,7 +113,7 @@ TEST_CASE("frame_builder: a frame that was not finished goes back to the store")
     strings told;
     int none_left = 0;
     const fragile_body body(&none_left, &told, "body");
-    const std::size_t bytes = sizeof(lastly::detail::frame) + sizeof(lastly::detail::stop_cause) + sizeof(lastly::result<void>) + sizeof(body);
+    const std::size_t bytes = sizeof(lastly::detail::frame) + sizeof(lastly::detail::stop_slot) + sizeof(lastly::result<void>) + sizeof(body);
     lastly::detail::frame* const probe = lastly::detail::allocate_frame(bytes, false);   // the one that comes next
     REQUIRE(probe != nullptr);
     lastly::detail::release_frame(*probe, bytes, false);
@@ -127,7 +127,7 @@ TEST_CASE("frame_builder: a frame that was not finished goes back to the store")
 TEST_CASE("prepare_frame: a new task in a frame has a new generation, and is being built") {
     lastly::detail::frame* const f = lastly::detail::allocate_frame(64, false);
     REQUIRE(f != nullptr);
-    static constexpr lastly::detail::frame_ops ops{nullptr, nullptr, nullptr, 64, 2, false, false};
+    static constexpr lastly::detail::frame_ops ops{nullptr, nullptr, nullptr, 64, 2, false, false, false};
     const std::uint64_t last = f->generation();
     const std::uint64_t expected = last != 0 ? last + 1 : lastly::detail::first_generation(*f);
     lastly::detail::prepare_frame(*f, ops, {"x.cpp", 12});

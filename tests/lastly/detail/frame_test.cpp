@@ -16,7 +16,7 @@ static_assert(sizeof(frame) == 48 && alignof(frame) == 8 && std::is_standard_lay
 static_assert(std::is_trivially_default_constructible_v<frame> && std::is_trivially_destructible_v<frame>);
 static_assert(offsetof(frame, ops) == 0 && offsetof(frame, progress) == 8 && offsetof(frame, state) == 16 && offsetof(frame, line) == 20);
 static_assert(offsetof(frame, file) == 24 && offsetof(frame, stamp) == 32 && offsetof(frame, owner) == 40);
-static_assert(sizeof(stop_cause) == 16 && sizeof(name_slot) == 8 && sizeof(chain_node) == 32);
+static_assert(sizeof(stop_slot) == 16 && sizeof(name_slot) == 8 && sizeof(chain_node) == 32);
 static_assert(end_of_name(false) == sizeof(frame) && end_of_name(true) == sizeof(frame) + sizeof(name_slot));
 static_assert(static_cast<int>(phase::free) == 0, "a page of zeros holds free frames");
 static_assert(noexcept(allocate_frame(1, false)) && !noexcept(run_to_defer_to(nullptr)));

@@ -77,7 +77,7 @@ using rich = typed_frame<true, std::string, wide_body, attachment_list<f8, task_
 
 TEST_CASE("typed_frame: its parts do not overlap, and the header, the name and the stop's cause are their own") {
     // Beyond a cache line, alignment is made at run time: such a piece has room to spare.
-    const piece parts[] = {{0, end_of_name(true) + sizeof(stop_cause), 8},
+    const piece parts[] = {{0, end_of_name(true) + sizeof(stop_slot), 8},
                           {rich::where.result, sizeof(result<std::string>), alignof(result<std::string>)},
                           {rich::where.body, sizeof(wide_body) + 64, 64},
                           {rich::where.finalizer[0], sizeof(f8), alignof(f8)},

@@ -1,0 +1,186 @@
+// Groups and those who wait for them: a worker that waits runs members meanwhile, and nothing else (W1).
+// Any thread. Invariants: 1. A frame taken in a wait is a member of the awaited group, or of one that a member of it waits for: it
+// is looked at again once it is in hand, and goes back if it is not. 2. A worker sleeps only when it finds no such frame, and
+// another thread takes its place (stand_in.hpp). 3. A wait inside a member of the awaited group is refused (W4).
+#include "core/base/thread.hpp"
+#include "core/sched/pool_core.hpp"
+#include "core/sched/stand_in.hpp"
+#include "core/task/completion.hpp"
+#include "core/task/context.hpp"
+#include "core/task/group.hpp"
+#include "core/task/run.hpp"
+#include "lastly/detail/fault.hpp"
+#include "lastly/detail/thread_block.hpp"
+
+#include <cstdio>
+#include <exception>
+#include <system_error>
+#include <utility>
+
+namespace lastly::detail {
+
+namespace {
+
+constexpr unsigned spins_before_sleep = 100;
+constexpr unsigned pauses_a_round = 8;
+
+std::uint32_t number_of(const deque_item& item) noexcept {
+    return item.tag == look_at_task ? group_of(*item.task) : static_cast<std::uint32_t>(item.tag);
+}
+
+bool is_needed(std::uint32_t number, const group_core& awaited) noexcept {
+    return number != 0 && group_at(number).is_needed_by(awaited.number());
+}
+
+// What a wait for the group may run, from a deque; nothing is looked at twice unless it came through another group.
+deque_filter members_of(group_core& g) noexcept {
+    return {[](const deque_item& item, void* awaited) {
+                if (LASTLY_FAULT("W1-foreign")) return true;
+                return is_needed(number_of(item), *static_cast<group_core*>(awaited));
+            }, &g};
+}
+
+// While the frame was in a queue its group, or one in between, may have become another. In hand it keeps them what they are.
+bool keep(worker& w, group_core& g, const deque_item& item) noexcept {
+    if (is_needed(group_of(*item.task), g) || LASTLY_FAULT("W1-foreign")) return true;
+    if (!w.tasks.push(item)) {
+        w.books.spilled.announce();
+        w.pool.entrance.spill(*item.task);
+    }
+    w.pool.idle.notify();
+    return false;
+}
+
+frame* find_member(worker& w, group_core& g) noexcept {
+    const deque_filter wanted = members_of(g);
+    deque_item item;
+    if (w.tasks.pop_if(wanted, item) && keep(w, g, item)) return item.task;
+    const unsigned crew = w.pool.workers.size();
+    for (unsigned i = 0; i < crew; ++i) {   // its own first, from the other end
+        if (w.pool.workers[(w.index + i) % crew].tasks.steal_if(wanted, item) && keep(w, g, item)) return item.task;
+    }
+    if (w.tasks.size() == 0 && fetch_batch(w)) w.pool.idle.notify();   // members from outside: they can be told apart in a deque
+    return nullptr;
+}
+
+void run_member(worker& w, frame& f) noexcept {
+    ++w.help_depth;
+    run_from_queue(w.pool, w.books, f);
+    --w.help_depth;
+}
+
+// Runs members until the group is complete, or none was to be found for a while.
+void help_group(worker& w, group_core& g) noexcept {
+    const std::uint32_t limit = w.pool.options.tuning.help_depth;
+    for (std::uint32_t round = 0; round < w.pool.options.tuning.spin_rounds; ++round) {
+        turn_to(w.books, nullptr);   // this worker's own credits keep the group from being complete
+        if (g.is_complete()) return;
+        if (w.help_depth < limit) {
+            if (frame* const f = find_member(w, g)) {
+                run_member(w, *f);
+                round = 0;
+                continue;
+            }
+        }
+        for (unsigned i = 0; i < pauses_a_round; ++i) pause_cpu();
+    }
+}
+
+struct group_wait {
+    static bool is_over(void* g) noexcept { return static_cast<group_core*>(g)->is_complete(); }
+    static void sleep(void* g) noexcept { static_cast<group_core*>(g)->sleep_until_complete(); }
+};
+
+void spin(const group_core& g) noexcept {
+    for (unsigned i = 0; i < spins_before_sleep && !g.is_complete(); ++i) pause_cpu();
+}
+
+void wait_until_complete(pool_core& pool, group_core& g) noexcept {
+    if (g.is_complete()) return;
+    worker* const w = this_thread.self;
+    if (w != nullptr && &w->pool == &pool) {
+        const run_record* const waiter = this_thread.current;
+        const bool noted = waiter != nullptr && waiter->group != nullptr && g.note_waiter(waiter->group->number());
+        help_group(*w, g);
+        if (!g.is_complete()) stand_aside({&group_wait::is_over, &group_wait::sleep, &g});
+        if (noted) g.withdraw_waiter();
+    } else {
+        spin(g);
+        if (!g.is_complete()) stand_aside({&group_wait::is_over, &group_wait::sleep, &g});
+    }
+}
+
+bool is_inside_member(const group_core& g) noexcept {
+    for (const run_record* r = this_thread.current; r != nullptr; r = r->outer) {
+        if (r->group == &g) return true;
+    }
+    return false;
+}
+
+// To the sink of the group's pool, or of the process if that pool is gone.
+void tell_failures(group_core& g) noexcept {
+    group_failure* const all = g.take_failures();
+    for (const group_failure* f = all; f != nullptr; f = f->next) {
+        const error_report report{.kind = report_kind::failed, .name = f->name, .site = f->site, .error = f->error};
+        const visit here(g.anchor());
+        if (here && g.anchor().serial() == g.pool_serial()) g.anchor().sink->report(report);
+        else process_sink().report(report);
+    }
+    group_core::free_failures(all);
+}
+
+// What a group that names no parent stands below: what stops the task that makes it (C3). Inside a finalizer: nothing (C4).
+void find_parents(pool_core& pool, group_parents& parents) {
+    run_record* const r = this_thread.current;
+    if (r == nullptr || r->finalizing || r->pool == nullptr || LASTLY_FAULT("C3-group")) return;
+    if (context_access::node_or_null(r->own) != nullptr || r->task->type().has_handle_part) {
+        parents[0] = context_of(*r);
+        return;
+    }
+    const stop_sources sources = stops_of(*r);   // the same as its own context would have, without making that
+    parents[0] = context_access::share(sources.attached);
+    parents[1] = context_access::share(sources.group);
+    if (r->pool != pool.anchor) parents[2] = context_access::share(r->pool->root);
+}
+
+}   // namespace
+
+group_core& open_group(pool_core& pool, bool fail_fast, const context* parent) {
+    group_parents parents;
+    if (parent != nullptr) parents[0] = *parent;
+    else find_parents(pool, parents);
+    const run_record* const r = this_thread.current;
+    return group_store::take(*pool.anchor, fail_fast, std::move(parents), r != nullptr ? site_of(*r) : creation_site{nullptr, 0});
+}
+
+bool cancel_group(group_core& g, std::error_code cause) noexcept { return g.cancel(cause); }
+
+void wait_for_group(pool_core& pool, group_core& g, std::vector<std::exception_ptr>& failures) {
+    if (is_inside_member(g) && !LASTLY_FAULT("W4-group")) {
+        throw std::system_error(std::make_error_code(std::errc::resource_deadlock_would_occur),
+                                "lastly: a member of a task_group waits for that group");
+    }
+    wait_until_complete(pool, g);
+    const bool dropped = g.take_dropped();
+    g.move_failures(failures);
+    const std::error_code stopped = g.stopped_from_above();
+    if (g.context()->stopped()) group_store::renew(g);
+    if (!failures.empty()) std::rethrow_exception(failures.front());
+    if (stopped) throw task_cancelled(stopped);
+    if (dropped) throw task_cancelled(errc::pool_shutdown);
+}
+
+void close_group(pool_core& pool, group_core& g) noexcept {
+    if (!g.is_complete()) {
+        if (is_inside_member(g)) {
+            std::fputs("lastly: a member of a task_group destroys that group, which would wait for the member for ever\n", stderr);
+            std::terminate();
+        }
+        g.cancel(errc::cancelled);
+        wait_until_complete(pool, g);
+    }
+    tell_failures(g);
+    group_store::give(g);
+}
+
+}   // namespace lastly::detail

@@ -1,0 +1,30 @@
+// Stand-ins: threads that take the place of workers which sleep in a wait, so that `workers` threads make progress (W2).
+// stand_aside: any thread. The rest: the worker itself. The protocol is in README.md here. Invariants:
+//   1. Stand-ins that are up (awake, or asleep on a counted seat) = workers and stand-ins that sleep in a wait + excess.
+//   2. A stand-in lies down between two tasks only, when it takes one from the excess; what its deque holds can be stolen.
+//   3. A waiter that nobody stands in for never sleeps: it helps with anything, so that nothing hangs for want of a thread.
+#pragma once
+
+#include "core/task/anchor.hpp"
+
+#include <mutex>
+
+namespace lastly::detail {
+
+struct worker;
+
+struct stand_in_places {
+    atomic<std::uint32_t> excess{0};   // stand-ins that are up although the worker whose place they took is back
+    atomic<std::uint32_t> told{0};     // that one could not be made was reported
+    std::mutex growth;                 // one stand-in is made at a time
+};
+
+// Sleeps as told. If this thread is a worker, of whatever pool, another one works in its place until it returns.
+void stand_aside(const waiting& w) noexcept;
+
+// A stand-in between two tasks: is it one too many? Then it lies down; on return it is a searcher. False: it goes on.
+bool lie_down_if_excess(worker& w) noexcept;
+// A new stand-in's first sleep; on return it is a searcher.
+void begin_asleep(worker& w) noexcept;
+
+}   // namespace lastly::detail

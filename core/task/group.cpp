@@ -1,0 +1,205 @@
+// See group.hpp; edges U1 to U4 in README.md here.
+#include "core/task/group.hpp"
+
+#include "core/structures/frame_store.hpp"
+#include "core/structures/tagged_stack.hpp"
+#include "core/task/anchor.hpp"
+#include "core/task/context.hpp"
+#include "core/task/run.hpp"
+#include "core/task/state.hpp"
+#include "lastly/detail/fault.hpp"
+
+#include <memory>
+#include <mutex>
+#include <new>
+#include <string>
+#include <system_error>
+#include <tuple>
+#include <utility>
+
+namespace lastly::detail {
+
+namespace {
+
+constexpr std::uint32_t groups_per_chunk = 256;
+constexpr unsigned hops_looked_at = 64;
+
+atomic<group_core*> chunks[(group_core::max_groups + 1) / groups_per_chunk];
+std::mutex growth;              // a new chunk only
+std::uint32_t newest_chunk = 0; // the next one's place
+
+tagged_stack<group_store> free_groups;
+
+}   // namespace
+
+group_core& group_at(std::uint32_t number) noexcept {
+    return chunks[number / groups_per_chunk].load(acquire)[number % groups_per_chunk];   // order: [U2] sees the chunk's groups
+}
+
+std::uint32_t group_of(const frame& f) noexcept { return f.state.load(acquire) >> group_shift; }   // order: [U1] sees the group as its owner prepared it
+
+creation_site group_core::parent_site() const noexcept {
+    return {parent_file_.load(relaxed), parent_line_.load(relaxed)};   // order: figures for people, which a later group may replace
+}
+
+void group_core::enter(unsigned line, std::uint64_t credits) noexcept {
+    entered_[line % lines].credits.fetch_add(credits, relaxed);   // order: before the member is handed over, whose end is counted by leave
+}
+
+void group_core::leave(std::uint64_t credits) noexcept {
+    if (LASTLY_FAULT("credit-lost")) --credits;
+    left_.fetch_add(credits, seq_cst);   // order: [U3] whoever sees the sum sees what the members did; [U4] before the look at the waiters
+    if (complete_.has_waiters() && is_complete()) complete_.notify_all();
+}
+
+bool group_core::is_complete() const noexcept {
+    const std::uint64_t gone = left_.load(seq_cst);   // order: [U3] sees what the members did; [U4] after the intent to sleep was published
+    std::uint64_t come = 0;
+    for (const entrance& e : entered_) come += e.credits.load(acquire);   // order: [U3] entered before the members that left
+    return gone == come;
+}
+
+void group_core::sleep_until_complete() noexcept {
+    for (;;) {
+        const event_count::key seen = complete_.prepare();
+        if (is_complete()) break;
+        complete_.commit(seen, std::chrono::steady_clock::time_point::max());
+    }
+    complete_.cancel();
+}
+
+bool group_core::add_failure(const run_record& r) noexcept {
+    void* const place = allocate_block(block_kind::node, sizeof(group_failure));
+    if (place == nullptr) return false;
+    auto* const added = ::new (place) group_failure{failures_.load(relaxed), r.result->error(), name_of(r), r.task->site()};   // order: a first guess
+    while (!failures_.compare_exchange_weak(added->next, added, release, relaxed)) {}   // order: [U5] publishes the error
+    return true;
+}
+
+group_failure* group_core::take_failures() noexcept {
+    group_failure* latest = failures_.exchange(nullptr, acquire);   // order: [U5] sees the errors
+    group_failure* first = nullptr;
+    while (latest != nullptr) {
+        group_failure* const before = latest->next;
+        latest->next = first;
+        first = latest;
+        latest = before;
+    }
+    return first;
+}
+
+void group_core::free_failures(group_failure* list) noexcept {
+    while (list != nullptr) {
+        group_failure* const next = list->next;
+        std::destroy_at(list);
+        release_block(block_kind::node, sizeof(group_failure), list);
+        list = next;
+    }
+}
+
+void group_core::move_failures(std::vector<std::exception_ptr>& to) {
+    to.clear();
+    std::size_t count = 0;
+    for (const group_failure* f = failures_.load(acquire); f != nullptr; f = f->next) ++count;   // order: [U5] sees the errors
+    to.reserve(count);
+    group_failure* const all = take_failures();
+    for (group_failure* f = all; f != nullptr; f = f->next) to.push_back(std::move(f->error));
+    free_failures(all);
+}
+
+std::error_code group_core::stopped_from_above() const noexcept {
+    const std::error_code cause = context()->cause();
+    if (!cause) return {};
+    for (const lastly::context& p : parents_) {
+        if (p.stop_requested() && p.cause() == cause) return cause;
+    }
+    return {};
+}
+
+bool group_core::cancel(std::error_code cause) noexcept { return context()->cancel(cause); }
+
+bool group_core::note_waiter(std::uint32_t group) noexcept {
+    std::uint32_t none = 0;
+    return group != 0 && needed_by_.compare_exchange_strong(none, group, acq_rel, relaxed);   // order: [U6] before the waiter looks for members
+}
+
+void group_core::withdraw_waiter() noexcept { needed_by_.store(0, release); }   // order: [U6] the group is complete
+
+bool group_core::is_needed_by(std::uint32_t awaited) const noexcept {
+    const group_core* g = this;
+    for (unsigned hop = 0; hop < hops_looked_at; ++hop) {
+        if (g->number_ == awaited) return true;
+        const std::uint32_t next = g->needed_by_.load(acquire);   // order: [U6] a waiter stays until the group is complete
+        if (next == 0) return false;
+        g = &group_at(next);
+    }
+    return false;
+}
+
+atomic<std::uint64_t>& group_store::link(std::uint64_t number) noexcept { return group_at(static_cast<std::uint32_t>(number)).next_free_; }
+
+namespace {
+
+// More groups; the number of one of them. Throws std::bad_alloc, and std::system_error at the limit.
+std::uint32_t add_chunk() {
+    const std::lock_guard lock(growth);
+    if (const std::uint64_t meanwhile = free_groups.pop()) return static_cast<std::uint32_t>(meanwhile);
+    if (newest_chunk == std::size(chunks)) {
+        throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
+                                "lastly: more than " + std::to_string(group_core::max_groups) + " task groups alive at once");
+    }
+    return group_store::fill_chunk(newest_chunk++);
+}
+
+}   // namespace
+
+std::uint32_t group_store::fill_chunk(std::uint32_t chunk) {
+    auto* const fresh = new group_core[groups_per_chunk];   // never freed: a late thread may look at any group
+    const std::uint32_t first = chunk * groups_per_chunk;
+    for (std::uint32_t i = 0; i < groups_per_chunk; ++i) fresh[i].number_ = first + i;
+    chunks[chunk].store(fresh, release);   // order: [U2] publishes the groups
+    for (std::uint32_t i = groups_per_chunk - 1; i > (chunk == 0 ? 1u : 0u); --i) free_groups.push(first + i);
+    return chunk == 0 ? 1 : first;   // number 0 means none
+}
+
+namespace {
+
+context_node* make_below(const group_parents& parents) {
+    context_node* nodes[std::tuple_size_v<group_parents>];
+    for (std::size_t i = 0; i < parents.size(); ++i) nodes[i] = context_access::node(parents[i]);
+    return context_node::make(nodes);
+}
+
+}   // namespace
+
+group_core& group_store::take(pool_anchor& pool, bool fail_fast, group_parents parents, creation_site parent) {
+    const lastly::context made = context_access::adopt(make_below(parents));   // goes if there is no group for it
+    std::uint64_t number = free_groups.pop();
+    if (number == 0) number = add_chunk();
+    group_core& g = group_at(static_cast<std::uint32_t>(number));
+    g.fail_fast_ = fail_fast;
+    g.anchor_ = &pool;
+    g.pool_serial_ = pool.serial();
+    g.parents_ = std::move(parents);
+    g.parent_file_.store(parent.file, relaxed);   // order: a figure for people
+    g.parent_line_.store(parent.line, relaxed);   // order: a figure for people
+    context_node* const node = context_access::node(made);
+    node->retain();
+    g.context_.store(node, release);              // order: [U1] for the members that are spawned after this
+    return g;
+}
+
+void group_store::give(group_core& g) noexcept {
+    group_core::free_failures(g.take_failures());
+    g.take_dropped();
+    g.context_.exchange(nullptr, acq_rel)->release();   // order: [U1] its members are over
+    g.parents_ = {};
+    free_groups.push(g.number_);
+}
+
+void group_store::renew(group_core& g) {
+    context_node* const fresh = make_below(g.parents_);
+    g.context_.exchange(fresh, acq_rel)->release();     // order: [U1] for the members that are spawned after this
+}
+
+}   // namespace lastly::detail

@@ -1,0 +1,120 @@
+// A group of tasks as its members see it: who is still under way, what failed, what stops them all.
+// Any thread. It lies in memory that is never given back and is taken over by later groups: whoever comes late reads a later
+// group's figures, never freed memory. The counting:
+//
+//   Each member has one credit while it is under way. Credits enter the group in batches, on one of four lines; a worker keeps
+//   what it holds in its account (sched/account.hpp), spends one for each member it spawns, gets one for each that is over, and
+//   lets all of them leave when it turns to something else. The group is complete when as many have left as have entered.
+//
+// Invariants: 1. Both sides only grow, for ever: a later group goes on from where this one stood. 2. `left` is read before
+// `entered`: equal sums mean that nothing was under way at the moment between. 3. The context is replaced only while the group is
+// complete. 4. A group with a member under way is not given back.
+#pragma once
+
+#include "core/structures/event_count.hpp"
+#include "lastly/detail/frame.hpp"
+#include "lastly/detail/group.hpp"
+
+#include <array>
+#include <cstdint>
+#include <exception>
+#include <system_error>
+#include <vector>
+
+namespace lastly::detail {
+
+class context_node;
+
+// A failed member's error, until the group's owner takes it.
+struct group_failure {
+    group_failure* next;
+    std::exception_ptr error;
+    const char* name;
+    creation_site site;
+};
+
+// What a group's context stands below; the background where there is less.
+using group_parents = std::array<lastly::context, 3>;
+
+class alignas(64) group_core {
+public:
+    static constexpr std::uint32_t max_groups = (1u << 20) - 1;   // alive at a time: the number lies in a frame's state word
+
+    std::uint32_t number() const noexcept { return number_; }   // 1 to max_groups
+    context_node* context() const noexcept { return context_.load(acquire); }   // order: [U1] sees the node; null: of no group any more
+    bool cancels_siblings() const noexcept { return fail_fast_; }
+    // Of its pool; which may be gone.
+    pool_anchor& anchor() const noexcept { return *anchor_; }
+    std::uint64_t pool_serial() const noexcept { return pool_serial_; }
+    creation_site parent_site() const noexcept;   // of the task that made it; file null: made outside a task
+
+    void enter(unsigned line, std::uint64_t credits) noexcept;
+    // The last touch by a thread that worked for the group. Wakes whoever waits if that completes it.
+    void leave(std::uint64_t credits) noexcept;
+    bool is_complete() const noexcept;
+    // Returns when the group is complete.
+    void sleep_until_complete() noexcept;
+
+    // A member's final outcome is failed. False: no memory to keep the error.
+    bool add_failure(const run_record& r) noexcept;
+    // A member was cancelled because its pool ended.
+    void note_dropped() noexcept { dropped_.store(1, relaxed); }               // order: [U3] seen once the group is complete
+    bool take_dropped() noexcept { return dropped_.exchange(0, relaxed) != 0; }   // order: [U3] the group is complete
+
+    // All errors since the last call, the first one first. The owner's.
+    group_failure* take_failures() noexcept;
+    static void free_failures(group_failure* list) noexcept;
+    // The same into a vector, in place of what was in it. Throws std::bad_alloc; then they are kept.
+    void move_failures(std::vector<std::exception_ptr>& to);
+    // The cause, if one of its parents stopped it, or that one's deadline. The owner's.
+    std::error_code stopped_from_above() const noexcept;
+    // Asks all members to stop; true: this call did it.
+    bool cancel(std::error_code cause) noexcept;
+
+    // A member of another group waits for this one: what that one waits for is what this one needs (W1). True: noted, to be withdrawn.
+    bool note_waiter(std::uint32_t group) noexcept;
+    void withdraw_waiter() noexcept;
+    // Does a wait for `awaited` depend on this group's members?
+    bool is_needed_by(std::uint32_t awaited) const noexcept;
+
+private:
+    friend struct group_store;
+    static constexpr unsigned lines = 4;
+    struct alignas(64) entrance {
+        atomic<std::uint64_t> credits{0};
+    };
+
+    std::uint32_t number_ = 0;
+    bool fail_fast_ = true;
+    pool_anchor* anchor_ = nullptr;
+    std::uint64_t pool_serial_ = 0;
+    group_parents parents_{};              // the owner's
+    atomic<std::uint32_t> needed_by_{0};
+    atomic<std::uint32_t> dropped_{0};
+    atomic<context_node*> context_{nullptr};
+    atomic<group_failure*> failures_{nullptr};
+    atomic<const char*> parent_file_{nullptr};
+    atomic<std::uint32_t> parent_line_{0};
+    atomic<std::uint64_t> next_free_{0};   // link of the free stack
+    alignas(64) atomic<std::uint64_t> left_{0};
+    event_count complete_;
+    std::array<entrance, lines> entered_{};
+};
+
+// The group of that number, which has a member under way or is held otherwise.
+group_core& group_at(std::uint32_t number) noexcept;
+// The number of the group of a frame; 0: none.
+std::uint32_t group_of(const frame& f) noexcept;
+
+struct group_store {
+    static atomic<std::uint64_t>& link(std::uint64_t number) noexcept;   // of the stack of free groups
+    static std::uint32_t fill_chunk(std::uint32_t chunk);                // more groups; the number of one
+    // A group with a context below those parents. Throws std::bad_alloc, and std::system_error if there are too many.
+    static group_core& take(pool_anchor& pool, bool fail_fast, group_parents parents, creation_site parent);
+    // Complete, and nobody refers to it any more.
+    static void give(group_core& g) noexcept;
+    // A context of its own again, after a stop.
+    static void renew(group_core& g);
+};
+
+}   // namespace lastly::detail
