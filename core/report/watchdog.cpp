@@ -19,9 +19,21 @@ watchdog::watchdog(std::chrono::nanoseconds budget, void (*tell)(void*, const er
     if (refused) throw std::system_error(refused, "lastly: the watchdog thread of a pool with a finalizer budget cannot be started");
 }
 
-watchdog::~watchdog() {
+void watchdog::tell_to_stop() noexcept {
     stop_.store(1, release);   // order: [K1] the watchdog ends after this
     futex_wake_all(stop_.address());
+}
+
+bool watchdog::ends_until(std::chrono::steady_clock::time_point deadline) noexcept {
+    tell_to_stop();
+    while (ended_.load(acquire) == 0) {   // order: [K3] sees that it has told its last
+        if (!futex_wait_until(ended_, 0, deadline)) return ended_.load(acquire) != 0;   // order: [K3] likewise
+    }
+    return true;
+}
+
+watchdog::~watchdog() {
+    tell_to_stop();
     if (this_thread.watching == this) {   // the sink that it told destroyed the pool
         this_thread.watching = nullptr;
         thread_.detach();
@@ -32,6 +44,10 @@ watchdog::~watchdog() {
 void watchdog::main(void* self) noexcept {
     this_thread.watching = static_cast<watchdog*>(self);
     this_thread.watching->watch();
+    watchdog* const still_there = this_thread.watching;
+    if (still_there == nullptr) return;
+    still_there->ended_.store(1, release);   // order: [K3] it has told its last
+    futex_wake_all(still_there->ended_.address());
 }
 
 void watchdog::watch() {
@@ -42,6 +58,8 @@ void watchdog::watch() {
         try {
             running.clear();
             probe_(pool_, running);
+            std::sort(running.begin(), running.end());   // a frame that is just being handed on may be seen twice
+            running.erase(std::unique(running.begin(), running.end()), running.end());
             before_.swap(seen_);
             seen_.clear();
             const auto now = steady_now();

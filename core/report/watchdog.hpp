@@ -22,6 +22,8 @@ public:
     // `tell` hands a report to the pool's sink as a visitor. A sink may destroy the pool: the watchdog may then be gone on return.
     watchdog(std::chrono::nanoseconds budget, void (*tell)(void*, const error_report&), void (*probe)(void*, std::vector<frame*>&), void* pool);
     ~watchdog();
+    // Tells it to end, and waits for its last look to be over. False: the deadline has passed, for instance while it was in a sink.
+    bool ends_until(std::chrono::steady_clock::time_point deadline) noexcept;
     watchdog(const watchdog&) = delete;
     watchdog& operator=(const watchdog&) = delete;
 
@@ -41,7 +43,10 @@ private:
     void (*const probe_)(void*, std::vector<frame*>&);
     void* const pool_;
     std::vector<sighting> seen_, before_;
+    void tell_to_stop() noexcept;
+
     futex_word stop_{0};
+    futex_word ended_{0};
     thread thread_;
 };
 

@@ -73,7 +73,22 @@ account* account_for(pool_core& pool) noexcept {
     return a;
 }
 
+namespace {
+
+atomic<unsigned> accounts_until_failure{0};
+
+bool account_must_fail() noexcept {
+    const unsigned left = accounts_until_failure.load(relaxed);   // order: a test's setting, made before what it is for
+    if (left > 1) accounts_until_failure.store(left - 1, relaxed);   // order: counts, publishes nothing
+    return left == 1;
+}
+
+}   // namespace
+
+void fail_accounts(unsigned nth) noexcept { accounts_until_failure.store(nth, relaxed); }   // order: a test's setting, made before what it is for
+
 account* add_account(pool_core& pool, bool worker) noexcept {
+    if (account_must_fail()) return nullptr;
     auto* const a = new (std::nothrow) account;
     if (a == nullptr) return nullptr;
     a->worker = worker;
@@ -102,11 +117,12 @@ void turn_to(account& books, group_core* g) noexcept {
 }
 
 void spend_credit(account& books, group_core& g) noexcept {
-    if (!books.worker) {   // nobody knows when such a thread turns to something else
+    const run_record* const spawner = this_thread.current;
+    if (!books.worker || spawner == nullptr || spawner->group != &g) {   // it may go on with something else while the group is waited for
         g.enter(line_of(books), 1);
         return;
     }
-    turn_to(books, &g);
+    turn_to(books, &g);   // a member: the group is not complete before it is over itself
     if (books.credits == 0) {
         g.enter(line_of(books), credit_batch);
         books.credits = credit_batch;
@@ -121,6 +137,9 @@ void earn_credit(account& books, group_core& g) noexcept {
     }
     turn_to(books, &g);
     ++books.credits;
+    if (const run_record* const interrupted = this_thread.current) {   // the task that goes on now may be of another group
+        if (interrupted->group != &g) turn_to(books, nullptr);
+    }
 }
 
 void leave_accounts(pool_core& pool) noexcept {

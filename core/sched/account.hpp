@@ -84,6 +84,8 @@ private:
 account* account_for(pool_core& pool) noexcept;
 // A new account in the pool's list; null: no memory.
 account* add_account(pool_core& pool, bool worker) noexcept;
+// For tests: from the n-th new account on (1: the next one) there is no memory for any; 0: there is.
+void fail_accounts(unsigned nth) noexcept;
 // The pool ends: its accounts go, or are left to their threads.
 void leave_accounts(pool_core& pool) noexcept;
 

@@ -51,11 +51,12 @@ bool take_room(pool_core& pool) noexcept {
 // A caller's wait until there is room, the pool closes, or it is asked to stop.
 class room_wait {
 public:
-    room_wait(pool_core& pool, frame& f) noexcept
-        : pool_(pool), listener_(attached_context(f), [](void* p) { static_cast<pool_core*>(p)->room.notify_all(); }, &pool) {}
+    room_wait(pool_core& pool, frame& f, const group_core* group) noexcept
+        : pool_(pool), listener_(attached_context(f), group != nullptr ? group->context() : nullptr,
+                                 [](void* p) { static_cast<pool_core*>(p)->room.notify_all(); }, &pool) {}
 
     room_result wait(std::error_code& cause) noexcept {
-        stand_aside({[](void* w) { return static_cast<room_wait*>(w)->is_over(); }, [](void* w) { static_cast<room_wait*>(w)->sleep(); }, this});
+        stand_aside({[](void* w) { return static_cast<room_wait*>(w)->is_over(); }, [](void* w) { static_cast<room_wait*>(w)->sleep(); }, this, true});
         cause = cause_;
         return result_;
     }
@@ -82,12 +83,12 @@ private:
     room_result result_ = room_result::granted;
 };
 
-room_result find_room(pool_core& pool, frame& f, patience p, std::error_code& cause) noexcept {
+room_result find_room(pool_core& pool, frame& f, patience p, const group_core* group, std::error_code& cause) noexcept {
     if (pool.options.capacity == 0 || take_room(pool) || LASTLY_FAULT("A5")) return room_result::granted;
     const overflow policy = pool.options.overflow;
     const bool worker = is_own_worker(pool);
     if (policy == overflow::reject || (p == patience::never && !(worker && policy == overflow::block))) return room_result::full;
-    if (policy == overflow::block && !worker) return room_wait(pool, f).wait(cause);
+    if (policy == overflow::block && !worker) return room_wait(pool, f, group).wait(cause);
     pool.unfinished.fetch_add(1, seq_cst);   // order: [C1] counts beyond the capacity
     return policy == overflow::block ? room_result::granted : room_result::run_here;
 }
@@ -117,18 +118,23 @@ void run_here(pool_core& pool, account& books, frame& f) noexcept {
     leave_pool(pool, &books);
 }
 
-// A thread's call of a pool begins: the pool is not freed before it ends (S4). Null: no memory for an account.
-account* arrive(pool_core& pool) noexcept {
+// A thread's call of a pool begins. Null: no memory for an account.
+account* arrive(pool_core& pool, stay& bare) noexcept {
     account* const books = account_for(pool);
-    if (books != nullptr) books->arrived.add();
-    else pool.shared.arrived.fetch_add(1, acq_rel);   // order: [Q1] whoever frees the pool sees the arrival
+    if (books != nullptr) {
+        books->arrived.add();
+    } else {
+        pool.shared.arrived.fetch_add(1, acq_rel);   // order: [Q1] whoever frees the pool sees the arrival
+        bare.begin(*pool.anchor, false);
+    }
     return books;
 }
 
-// `books` is what `arrive` returned.
-void depart(pool_core& pool, account* books) noexcept {
+// The arguments are what `arrive` returned and was given.
+void depart(pool_core& pool, account* books, stay& bare) noexcept {
     if (books == nullptr) {
         pool.shared.departed.fetch_add(1, acq_rel);   // order: [Q1] whoever frees the pool sees the last touch
+        bare.end();
         return;
     }
     const bool frees = books->frees_pool && books->arrived.read() == books->departed.read() + 1;   // its outermost call
@@ -136,19 +142,6 @@ void depart(pool_core& pool, account* books) noexcept {
     books->departed.add();
     if (frees) free_once_out(pool, books);
 }
-
-class call {
-public:
-    explicit call(pool_core& pool) noexcept : pool_(pool), books_(arrive(pool)) {}
-    ~call() { depart(pool_, books_); }
-    call(const call&) = delete;
-    call& operator=(const call&) = delete;
-    account* books() const noexcept { return books_; }
-
-private:
-    pool_core& pool_;
-    account* const books_;
-};
 
 // The set of columns for an attempt: late if the gate is seen closed before the announcement. Then nobody waits for it.
 refusals account::* columns_now(pool_core& pool, bool from_a_task) noexcept {
@@ -188,7 +181,7 @@ verdict admit(pool_core& pool, account* books, frame& f, bool with_handle, patie
     }
     const bool from_a_task = runs_own_task(pool);
     std::error_code refused;
-    const room_result room = find_room(pool, f, p, refused);
+    const room_result room = find_room(pool, f, p, group, refused);
     const auto columns = columns_now(pool, from_a_task);
     announce(*books, columns, from_a_task && books->worker);
     const std::uint32_t gate = pool.anchor->gate().load(seq_cst);   // order: [A1] after the announcement
@@ -241,6 +234,9 @@ void refuse(pool_core& pool, account* books, frame& f, const verdict& v) noexcep
 
 }   // namespace
 
+call::call(pool_core& pool) noexcept : pool_(pool), books_(arrive(pool, stay_)) {}
+call::~call() { depart(pool_, books_, stay_); }
+
 void tell_watchers(pool_core& pool) noexcept {
     if (pool.idle.has_watchers()) on_idle(pool);
 }
@@ -251,7 +247,7 @@ void begin_refusal(run_record& r, pool_core* pool) noexcept {
     this_thread.current = &r;
     if (pool == nullptr) return;
     r.pool = pool->anchor;
-    r.books = arrive(*pool);
+    r.books = arrive(*pool, r.bare);
     if (r.books == nullptr) {
         pool->shared.attempts.fetch_add(1, seq_cst);   // order: [A1] the closer sees the attempt
         return;
@@ -267,7 +263,7 @@ void end_refusal(run_record& r) noexcept {
     if (r.pool == nullptr) return;
     pool_core& pool = *r.pool->core;
     count_refusal(pool, r.books, r.late ? &account::late : &account::main, r);
-    depart(pool, r.books);
+    depart(pool, r.books, r.bare);
 }
 
 namespace {

@@ -155,7 +155,7 @@ void free_pool(pool_core& pool) noexcept {
 }
 
 void free_once_out(pool_core& pool, account* books) noexcept {
-    if (visit* const stay = visit::of(*pool.anchor)) stay->frees_pool();
+    if (stay* const here = stay::of(*pool.anchor)) here->frees_pool = true;
     else if (books != nullptr && books->arrived.read() != books->departed.read()) books->frees_pool = true;
     else free_pool(pool);
 }

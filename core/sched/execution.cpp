@@ -9,6 +9,9 @@
 #include "core/task/state.hpp"
 #include "lastly/detail/fault.hpp"
 
+#include <optional>
+#include <utility>
+
 namespace lastly::detail {
 
 namespace {
@@ -35,12 +38,10 @@ void run_frame(pool_core& pool, account& books, frame& f) noexcept {
     if (books.credit_of != r.group) turn_to(books, r.group);
     const stop_sources others{attached_context(f), r.group != nullptr ? r.group->context() : nullptr, pool.anchor->abrupt() && !LASTLY_FAULT("S1")};
     r.start = !find_stop(f, others, r.cause) || LASTLY_FAULT("C2");
-    const run_scope scope(r);   // until after publish: that may run a destructor or the sink
+    std::optional<run_scope> scope(std::in_place, r);   // until after publish: that may run a destructor or the sink
     if (LASTLY_FAULT("O4") && f.type().has_handle_part) f.state.fetch_or(done, acq_rel);   // order: [T4] a planted fault: too early
-    {
-        const shown_frame shown(&books, f);
-        execute(f, r);
-    }
+    std::optional<shown_frame> shown(std::in_place, &books, f);   // until after publish, too
+    execute(f, r);
     if (LASTLY_FAULT("O4-count")) {
         publish(f, r);
         for (int i = 0; i < 1000; ++i) yield_thread();
@@ -50,9 +51,11 @@ void run_frame(pool_core& pool, account& books, frame& f) noexcept {
     const bool bounded = pool.options.capacity != 0;
     if (bounded) pool.unfinished.fetch_sub(1, seq_cst);   // order: [C1] before the look at the blocked callers; whoever is told finds room
     if (!LASTLY_FAULT("O4-count")) publish(f, r);
+    shown.reset();
     books.main.take_finalizers(r);
     if (bounded) pool.room.notify_all();
     if (!LASTLY_FAULT("L4-retired")) books.retired.add();
+    scope.reset();
     if (r.group != nullptr) earn_credit(books, *r.group);   // whoever waits for the group finds nothing of this task alive
 }
 

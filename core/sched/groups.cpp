@@ -102,11 +102,11 @@ void wait_until_complete(pool_core& pool, group_core& g) noexcept {
         const run_record* const waiter = this_thread.current;
         const bool noted = waiter != nullptr && waiter->group != nullptr && g.note_waiter(waiter->group->number());
         help_group(*w, g);
-        if (!g.is_complete()) stand_aside({&group_wait::is_over, &group_wait::sleep, &g});
+        if (!g.is_complete()) stand_aside({&group_wait::is_over, &group_wait::sleep, &g, true});
         if (noted) g.withdraw_waiter();
     } else {
         spin(g);
-        if (!g.is_complete()) stand_aside({&group_wait::is_over, &group_wait::sleep, &g});
+        if (!g.is_complete()) stand_aside({&group_wait::is_over, &group_wait::sleep, &g, true});
     }
 }
 
@@ -126,7 +126,7 @@ void tell_failures(group_core& g) noexcept {
         if (here && g.anchor().serial() == g.pool_serial()) g.anchor().sink->report(report);
         else process_sink().report(report);
     }
-    group_core::free_failures(all);
+    g.free_failures(all);
 }
 
 // What a group that names no parent stands below: what stops the task that makes it (C3). Inside a finalizer: nothing (C4).

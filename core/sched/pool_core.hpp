@@ -72,6 +72,20 @@ bool any_queue_has_work(pool_core& pool) noexcept;
 std::vector<live_task> running_tasks(pool_core& pool);
 
 // core/sched/admission.cpp
+// A thread's call of a pool: the pool is not freed before it ends (S4). Without memory for an account, a stay tells of it.
+class call {
+public:
+    explicit call(pool_core& pool) noexcept;
+    ~call();
+    call(const call&) = delete;
+    call& operator=(const call&) = delete;
+    account* books() const noexcept { return books_; }
+
+private:
+    pool_core& pool_;
+    account* const books_;
+    stay stay_;   // only where there are no books
+};
 // After a task or a refusal is over on a thread that is no worker: whoever waits for quiescence looks again.
 void tell_watchers(pool_core& pool) noexcept;
 
@@ -93,7 +107,7 @@ bool end_workers(pool_core& pool, std::chrono::steady_clock::time_point deadline
 void call_user_hook(pool_core& pool, const std::function<void(unsigned)>& hook, unsigned worker) noexcept;
 // A thread inside leaves; the last one frees an ownerless pool.
 void leave_pool(pool_core& pool, account* books) noexcept;
-// The pool is to be freed by this thread, now or when it ends its outermost call or visit of it.
+// The pool is to be freed by this thread, now or when its outermost call or stay ends.
 void free_once_out(pool_core& pool, account* books) noexcept;
 // Errors that only handles keep are told, then the pool goes.
 void free_pool(pool_core& pool) noexcept;

@@ -26,7 +26,7 @@ constexpr auto longest_silence = std::chrono::minutes(5);
 
 bool is_called_from_inside(const pool_core& pool) noexcept {
     if (LASTLY_FAULT("S4")) return false;
-    return this_thread.home == pool.anchor || runs_task_of(*pool.anchor) || visit::of(*pool.anchor) != nullptr;
+    return this_thread.home == pool.anchor || runs_task_of(*pool.anchor) || visit::is_at(*pool.anchor);
 }
 
 // A wait for a moment at which nothing is unfinished.
@@ -56,7 +56,7 @@ struct quiet_wait {
 bool wait_for_quiescence(pool_core& pool, time_point deadline) noexcept {
     quiet_wait wait{pool, deadline};
     pool.idle.add_watcher();
-    if (!is_quiescent(pool)) stand_aside({&quiet_wait::is_over, &quiet_wait::sleep, &wait});
+    if (!is_quiescent(pool)) stand_aside({&quiet_wait::is_over, &quiet_wait::sleep, &wait, deadline == time_point::max()});
     else wait.quiescent = true;
     pool.idle.remove_watcher();
     return wait.quiescent;
@@ -91,7 +91,7 @@ void end_once(pool_core& pool, time_point deadline) noexcept {
     if (pool.ending.compare_exchange_strong(open, 1, acq_rel, acquire)) {   // order: [E1] one thread ends it
         const bool balanced = close_books(pool);
         if (!balanced) yield_thread();   // a submission that raced the close is just being rejected
-        const bool over = (balanced && end_workers(pool, deadline)) || LASTLY_FAULT("G3");
+        const bool over = (balanced && end_workers(pool, deadline) && (pool.guard == nullptr || pool.guard->ends_until(deadline))) || LASTLY_FAULT("G3");
         if (over) {
             context_access::node(pool.root)->cancel(errc::pool_shutdown);   // S6
             pool.guard.reset();
@@ -117,6 +117,7 @@ bool close_until(pool_core& pool, bool abrupt, time_point deadline) noexcept {
     close_gate(pool, abrupt ? gate_closed | gate_abrupt : gate_closed);
     if (is_called_from_inside(pool)) return is_ended(pool);
     if (abrupt && !is_ended(pool)) help(pool, deadline);
+    if (pool.ownerless.load(acquire) != 0) return false;   // order: [B3] a chain that this thread ran has destroyed the pool
     while (!is_ended(pool)) {
         if (!wait_for_quiescence(pool, deadline) && !LASTLY_FAULT("G3")) return false;
         end_once(pool, deadline);
@@ -129,9 +130,9 @@ std::vector<live_task> running_tasks_of(void* pool) { return running_tasks(*stat
 
 void abandon_to_its_workers(pool_core& pool) noexcept {
     for (unsigned i = 0; i < pool.workers.size(); ++i) pool.workers[i].self.detach();
-    pool.idle.add_watcher();
     pool.inside.fetch_add(1, acq_rel);       // order: [B3] this thread stays inside until the last line
     pool.ownerless.store(1, release);        // order: [B3] the last thread inside frees the pool
+    pool.idle.add_watcher();                 // whoever touches the word later sees both; whoever did before is seen by the look that follows
     on_idle(pool);
     leave_pool(pool, account_for(pool));
 }
@@ -153,6 +154,7 @@ void on_idle(pool_core& pool) noexcept {
 }
 
 shutdown_report shut_down(pool_core& pool, bool abrupt, std::chrono::nanoseconds limit) {
+    const call here(pool);   // a chain that it helps to run may destroy the pool
     const bool complete = close_until(pool, abrupt, deadline_after(limit));
     const ledger_snapshot now = take_ledger(pool);
     if (!complete) return {false, now, running_tasks(pool)};

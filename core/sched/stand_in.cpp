@@ -83,6 +83,8 @@ void stand_aside(const waiting& wait) noexcept {
     } else if (begin_absence(*w)) {
         wait.sleep(wait.argument);
         end_absence(*w);
+    } else if (!wait.is_endless) {
+        wait.sleep(wait.argument);   // W3
     } else {
         while (!wait.over(wait.argument)) {
             if (frame* const f = take_anything(*w)) run_from_queue(w->pool, w->books, *f);

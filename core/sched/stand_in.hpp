@@ -2,7 +2,7 @@
 // stand_aside: any thread. The rest: the worker itself. The protocol is in README.md here. Invariants:
 //   1. Stand-ins that are up (awake, or asleep on a counted seat) = workers and stand-ins that sleep in a wait + excess.
 //   2. A stand-in lies down between two tasks only, when it takes one from the excess; what its deque holds can be stolen.
-//   3. A waiter that nobody stands in for never sleeps: it helps with anything, so that nothing hangs for want of a thread.
+//   3. A waiter that nobody stands in for does not sleep without end: it helps with anything, so that nothing hangs for want of a thread.
 #pragma once
 
 #include "core/task/anchor.hpp"

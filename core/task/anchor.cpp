@@ -26,24 +26,39 @@ void pool_anchor::leave() noexcept {
     if (visitors_.fetch_sub(1, release) == (shut | 1)) futex_wake_all(address);   // order: [V1] the pool ends after what the visitor did
 }
 
-visit::visit(pool_anchor& a) noexcept : anchor_(a), outer_(this_thread.visiting), entered_(a.enter()) {
-    if (entered_) this_thread.visiting = this;
+void stay::begin(pool_anchor& a, bool visits) noexcept {
+    *this = {&a, this_thread.staying, visits, false};
+    this_thread.staying = this;
+}
+
+void stay::end() noexcept {
+    this_thread.staying = outer;
+    if (frees_pool) pool->free_once_out(*pool->core);   // nobody else frees it: it is still there
+}
+
+stay* stay::of(const pool_anchor& a) noexcept {
+    stay* found = nullptr;
+    for (stay* s = this_thread.staying; s != nullptr; s = s->outer) {
+        if (s->pool == &a) found = s;
+    }
+    return found;
+}
+
+visit::visit(pool_anchor& a) noexcept : entered_(a.enter()) {
+    if (entered_) stay_.begin(a, true);
 }
 
 visit::~visit() {
     if (!entered_) return;
-    this_thread.visiting = outer_;
-    pool_core* const core = anchor_.core;
-    anchor_.leave();
-    if (frees_pool_) anchor_.free_once_out(*core);   // nobody else frees it: it is still there
+    stay_.pool->leave();
+    stay_.end();
 }
 
-visit* visit::of(const pool_anchor& a) noexcept {
-    visit* found = nullptr;
-    for (visit* v = this_thread.visiting; v != nullptr; v = v->outer_) {
-        if (&v->anchor_ == &a) found = v;
+bool visit::is_at(const pool_anchor& a) noexcept {
+    for (const stay* s = this_thread.staying; s != nullptr; s = s->outer) {
+        if (s->pool == &a && s->is_visit) return true;
     }
-    return found;
+    return false;
 }
 
 anchor_lease::anchor_lease() {

@@ -17,15 +17,16 @@ inline constexpr std::uint32_t gate_closed = 1;   // rejects submissions from ou
 inline constexpr std::uint32_t gate_abrupt = 2;   // rejects all; no body starts; every task is asked to stop
 inline constexpr std::uint32_t gate_gone = 4;     // quiescent for good: workers end
 
-// What a thread sleeps for: `sleep` returns once `over` would say so.
+// What a thread sleeps for: `sleep` returns once `over` would say so. An endless wait may run tasks rather than hang.
 struct waiting {
     bool (*over)(void*);
     void (*sleep)(void*);
     void* argument;
+    bool is_endless;
 };
 
-// A thread's stay in the sink of a pool that it is no worker of; on that thread's stack. The pool is not freed meanwhile,
-// and its calls by this thread know that they come from inside. False: the pool is gone, or about to.
+// A thread's stay in the sink of a pool that it is no worker of. The pool is not freed meanwhile, and its calls by this thread
+// know that they come from inside. False: the pool is gone, or about to.
 class visit {
 public:
     explicit visit(pool_anchor& a) noexcept;
@@ -34,16 +35,12 @@ public:
     visit& operator=(const visit&) = delete;
 
     explicit operator bool() const noexcept { return entered_; }
-    // This thread's outermost visit of that pool; null: none.
-    static visit* of(const pool_anchor& a) noexcept;
-    // The pool is to be freed when this visit ends: its thread was the last one inside.
-    void frees_pool() noexcept { frees_pool_ = true; }
+    // Does this thread visit that pool?
+    static bool is_at(const pool_anchor& a) noexcept;
 
 private:
-    pool_anchor& anchor_;
-    visit* const outer_;
     const bool entered_;
-    bool frees_pool_ = false;
+    stay stay_;
 };
 
 class pool_anchor {
@@ -60,7 +57,7 @@ public:
     void (*run_claimed)(pool_core&, frame&) = nullptr;
     // W2: sleeps while another thread takes this worker's place. Set by the schedule floor.
     void (*stand_aside)(const waiting&) = nullptr;
-    // The last thread inside an ownerless pool has ended its visit. Set by the schedule floor.
+    // The last thread inside an ownerless pool has ended its stay. Set by the schedule floor.
     void (*free_once_out)(pool_core&) = nullptr;
 
 private:

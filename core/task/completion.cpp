@@ -36,8 +36,12 @@ void drop_done(frame& f) noexcept {
         if (const visit here(a); here && (f.state.fetch_or(read, acq_rel) & read) == 0) report_unread(a, f, o);   // order: [T5] one reporter only wins this
     }
     std::uint32_t now = f.state.fetch_or(read | leaving, acq_rel);   // order: [T5] no walker pins it from now on
-    while ((now & pinned) != 0) {   // a walker reads the outcome: the rest is left to it
-        if (f.state.compare_exchange_weak(now, now & ~handle, acq_rel, acquire)) return;   // order: [T4] the walker frees after this
+    const bool has_value = o.succeeded();
+    while ((now & pinned) != 0) {   // a walker reads the outcome: the rest is left to it, unless a destructor of the user's is to run
+        if (has_value) {            // here: then the walker, which has nothing to report, is waited for
+            yield_thread();
+            now = f.state.load(acquire);   // order: [T4] sees that the walker has left
+        } else if (f.state.compare_exchange_weak(now, now & ~handle, acq_rel, acquire)) return;   // order: [T4] the walker frees after this
     }
     f.type().destroy_result(f);
     drop_reference(f, handle);
@@ -154,9 +158,10 @@ void publish(frame& f, run_record& r) noexcept {
     if ((now & read) == 0 && is_worth_reporting(last)) report_unread(*f.owner.load(relaxed), f, last);   // order: this thread stored it or got it with the frame
     f.type().destroy_result(f);
     r.result = &last;
-    while (r.deferred != nullptr || r.spent != nullptr) {   // what the result's destructor registered
+    while (r.deferred != nullptr || r.spent != nullptr) {   // what the result's destructor, or the sink, registered
         run_deferred(r);
         destroy_spent(r);
+        f.show(phase::held, 0, 0);
     }
     if ((f.state.fetch_or(done, acq_rel) & husk) == 0) free_frame(f);   // order: [T4] a husk's finder frees after this
 }
@@ -178,7 +183,7 @@ bool wait_for_done(frame& f, std::chrono::nanoseconds limit) {
         pause_cpu();
     }
     handle_wait wait{f, deadline};
-    const waiting told{&handle_wait::is_over, &handle_wait::sleep, &wait};
+    const waiting told{&handle_wait::is_over, &handle_wait::sleep, &wait, wait.is_endless()};
     if (this_thread.home != nullptr) this_thread.home->stand_aside(told);
     else handle_wait::sleep(&wait);
     return is_done(f);

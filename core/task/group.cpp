@@ -70,8 +70,9 @@ void group_core::sleep_until_complete() noexcept {
 
 bool group_core::add_failure(const run_record& r) noexcept {
     void* const place = allocate_block(block_kind::node, sizeof(group_failure));
-    if (place == nullptr) return false;
-    auto* const added = ::new (place) group_failure{failures_.load(relaxed), r.result->error(), name_of(r), r.task->site()};   // order: a first guess
+    if (place == nullptr && reserve_used_.exchange(1, acquire) != 0) return false;   // order: [U5] sees that its last use is over
+    auto* const added = place != nullptr ? ::new (place) group_failure{} : &reserve_;
+    *added = {failures_.load(relaxed), r.result->error(), name_of(r), r.task->site()};   // order: a first guess
     while (!failures_.compare_exchange_weak(added->next, added, release, relaxed)) {}   // order: [U5] publishes the error
     return true;
 }
@@ -91,8 +92,13 @@ group_failure* group_core::take_failures() noexcept {
 void group_core::free_failures(group_failure* list) noexcept {
     while (list != nullptr) {
         group_failure* const next = list->next;
-        std::destroy_at(list);
-        release_block(block_kind::node, sizeof(group_failure), list);
+        if (list == &reserve_) {
+            reserve_ = {};
+            reserve_used_.store(0, release);   // order: [U5] its next user sees that this use is over
+        } else {
+            std::destroy_at(list);
+            release_block(block_kind::node, sizeof(group_failure), list);
+        }
         list = next;
     }
 }
@@ -190,7 +196,7 @@ group_core& group_store::take(pool_anchor& pool, bool fail_fast, group_parents p
 }
 
 void group_store::give(group_core& g) noexcept {
-    group_core::free_failures(g.take_failures());
+    g.free_failures(g.take_failures());
     g.take_dropped();
     g.context_.exchange(nullptr, acq_rel)->release();   // order: [U1] its members are over
     g.parents_ = {};

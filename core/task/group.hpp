@@ -55,7 +55,7 @@ public:
     // Returns when the group is complete.
     void sleep_until_complete() noexcept;
 
-    // A member's final outcome is failed. False: no memory to keep the error.
+    // A member's final outcome is failed. False: no memory to keep the error, and others are kept.
     bool add_failure(const run_record& r) noexcept;
     // A member was cancelled because its pool ended.
     void note_dropped() noexcept { dropped_.store(1, relaxed); }               // order: [U3] seen once the group is complete
@@ -63,7 +63,7 @@ public:
 
     // All errors since the last call, the first one first. The owner's.
     group_failure* take_failures() noexcept;
-    static void free_failures(group_failure* list) noexcept;
+    void free_failures(group_failure* list) noexcept;
     // The same into a vector, in place of what was in it. Throws std::bad_alloc; then they are kept.
     void move_failures(std::vector<std::exception_ptr>& to);
     // The cause, if one of its parents stopped it, or that one's deadline. The owner's.
@@ -93,6 +93,8 @@ private:
     atomic<std::uint32_t> dropped_{0};
     atomic<context_node*> context_{nullptr};
     atomic<group_failure*> failures_{nullptr};
+    group_failure reserve_{};              // for a failure that finds no memory: a wait never takes a failed group for a good one
+    atomic<std::uint32_t> reserve_used_{0};
     atomic<const char*> parent_file_{nullptr};
     atomic<std::uint32_t> parent_line_{0};
     atomic<std::uint64_t> next_free_{0};   // link of the free stack

@@ -124,8 +124,9 @@ void finalizer_threw(run_record& r) noexcept {
     report.site = site_of(r);
     report.error = std::current_exception();
     sink_of(r).report(report);
-    if (!r.result->succeeded() || LASTLY_FAULT("E4")) return;
-    outcome_access::fail(*r.result, report.error);
+    if (LASTLY_FAULT("E4")) return;
+    if (r.result->succeeded()) outcome_access::fail(*r.result, report.error);
+    else if (!outcome_access::failed_in_setter(*r.result, report.error)) return;   // it had failed otherwise
     r.reported = std::move(report.error);
 }
 

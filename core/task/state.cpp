@@ -92,8 +92,8 @@ bool find_stop(frame& f, const stop_sources& others, std::error_code& cause) noe
     if ((now & stop_set) == 0) {
         if (!others.find(cause)) return false;
         set_stop(f, cause);
-        now = await_bits(f, stop_set | done);
-        if ((now & stop_set) == 0) return false;
+        now = await_bits(f, stop_set | node_set | done);
+        if ((now & stop_set) == 0) return (now & node_set) != 0;   // the context decides, and has been told
     }
     cause = std::error_code(slot_of(f).value, *slot_of(f).category);
     return true;

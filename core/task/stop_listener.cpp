@@ -9,9 +9,9 @@
 
 namespace lastly::detail {
 
-stop_listener::stop_listener(context_node* attached, void (*told)(void*), void* argument) noexcept {
+stop_listener::stop_listener(context_node* attached, context_node* group, void (*told)(void*), void* argument) noexcept {
     try {
-        listen(attached, {told, argument});
+        listen(attached, group, {told, argument});
     } catch (const std::bad_alloc&) {
         failed_ = std::make_error_code(std::errc::not_enough_memory);
     } catch (const std::system_error& e) {   // the timer's thread could not be started
@@ -19,11 +19,11 @@ stop_listener::stop_listener(context_node* attached, void (*told)(void*), void* 
     }
 }
 
-void stop_listener::listen(context_node* attached, call tell) {
+void stop_listener::listen(context_node* attached, context_node* group, call tell) {
     run_record* const r = this_thread.current;
     const context running = r != nullptr && !r->finalizing ? context_of(*r) : context();
-    context_node* const parents[] = {attached, context_access::node_or_null(running)};
-    if (parents[0] == nullptr && parents[1] == nullptr) return;   // nothing will ever stop it
+    context_node* const parents[] = {attached, group, context_access::node_or_null(running)};
+    if (attached == nullptr && group == nullptr && parents[2] == nullptr) return;   // nothing will ever stop it
     heard_ = context_access::adopt(context_node::make(parents));
     callback_.emplace(heard_.stop_token(), tell);
 }

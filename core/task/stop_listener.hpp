@@ -13,8 +13,8 @@ namespace lastly::detail {
 
 class stop_listener {
 public:
-    // Listens to `attached`, null for none, and to the task that runs on this thread, unless a finalizer does (C4).
-    stop_listener(context_node* attached, void (*told)(void*), void* argument) noexcept;
+    // Listens to `attached` and `group`, null for none, and to the task that runs on this thread, unless a finalizer does (C4).
+    stop_listener(context_node* attached, context_node* group, void (*told)(void*), void* argument) noexcept;
     stop_listener(const stop_listener&) = delete;
     stop_listener& operator=(const stop_listener&) = delete;
 
@@ -27,7 +27,7 @@ private:
         void* argument;
         void operator()() const noexcept { told(argument); }
     };
-    void listen(context_node* attached, call tell);
+    void listen(context_node* attached, context_node* group, call tell);
 
     context heard_;
     std::optional<std::stop_callback<call>> callback_;

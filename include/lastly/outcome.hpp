@@ -59,6 +59,7 @@ private:
     template <class> friend class result;
     outcome() noexcept : error_(nullptr) {}
     bool has_cause() const noexcept { return kind_ >= outcome_kind::cancelled; }
+    static constexpr std::int32_t failed_in_setter = 1;   // of a failed one: set_value threw that error, and lets it out
     static const std::exception_ptr& no_error() noexcept;
     void clear() noexcept { if (!has_cause()) error_.~exception_ptr(); }
     void set(outcome_kind kind, std::exception_ptr error) noexcept {   // succeeded or failed
@@ -118,6 +119,7 @@ public:
             emplace(std::forward<T>(value));
         } catch (...) {
             set(outcome_kind::failed, std::current_exception());
+            cause_value_ = failed_in_setter;
             throw;
         }
     }
@@ -203,6 +205,10 @@ struct outcome_access {
     static void cancel(outcome& o, std::error_code cause) noexcept { o.set(outcome_kind::cancelled, cause); }
     static void reject(outcome& o, std::error_code cause) noexcept { o.set(outcome_kind::rejected, cause); }
     template <class T, class... Args> static void succeed(result<T>& r, Args&&... args) { r.emplace(std::forward<Args>(args)...); }
+    // Is that error the one with which set_value failed?
+    static bool failed_in_setter(const outcome& o, const std::exception_ptr& error) noexcept {
+        return o.failed() && o.cause_value_ == outcome::failed_in_setter && o.error_ == error;
+    }
     // A finalizer's exception makes a task that had succeeded fail (E4); its value goes.
     template <class T> static void drop_value(result<T>& r) noexcept { r.drop(); }
 };

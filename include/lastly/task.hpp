@@ -35,7 +35,8 @@ public:
     void defer(F&& f, Args&&... args) {
         detail::defer_to(detail::task_chain{detail::run_to_defer_to(run_)}, std::forward<F>(f), std::forward<Args>(args)...);
     }
-    /// True once somebody asked this task to stop; false inside a finalizer (C4). Any thread, during the body.
+    /// True once somebody asked this task to stop; false inside a finalizer (C4).
+    /// Thread safety: the task's own thread; other threads that work for the body look at a copy of `context()`.
     bool stop_requested() const { return detail::stop_requested(*run_); }
     /// Errors: task_cancelled with the cause, if a stop was requested and no finalizer is running.
     void throw_if_stopped() const { detail::throw_if_stopped(*run_); }

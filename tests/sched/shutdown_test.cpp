@@ -1,4 +1,5 @@
 // The ends of a pool. Rules S1 to S4, G3, W5.
+#include "core/sched/account.hpp"
 #include "tests/support/pools.hpp"
 
 #include <doctest/doctest.h>
@@ -375,4 +376,78 @@ TEST_CASE("C4: the sink that is told of an overdue finalizer may end its pool") 
             await([&] { return left.load() == workers; });
         }
     });
+}
+
+TEST_CASE("S4: a pool destroyed by a chain that the caller of its abrupt end helps to run") {
+    with_workers([](unsigned workers) {
+        std::atomic<unsigned> left{0};
+        auto o = options(workers);
+        o.on_worker_exit = [&](unsigned) { left.fetch_add(1); };
+        auto* pool = new lastly::pool(o);
+        blockade all(*pool, workers);
+        pool->detach([] {}, lastly::finally([&] {
+            delete std::exchange(pool, nullptr);
+            all.open();   // its workers may be gone before the caller looks again
+        }));
+        CHECK_FALSE(pool->shutdown_now().complete);
+        await([&] { return left.load() == workers; });
+    });
+}
+
+TEST_CASE("S4: a pool destroyed within calls for which there was no memory to tell of them") {
+    with_workers([](unsigned workers) {
+        for (const bool memory_comes_back : {false, true}) {
+            for (const bool ended_before : {false, true}) {
+                std::atomic<unsigned> left{0};
+                auto o = options(workers);
+                o.on_worker_exit = [&](unsigned) { left.fetch_add(1); };
+                auto* pool = new lastly::pool(o);
+                std::atomic<bool> ended{false}, over{false};
+                std::thread keeps_its_account([&] {
+                    if (ended_before) pool->shutdown();
+                    ended = true;
+                    await([&] { return over.load(); });
+                });
+                await([&] { return ended.load(); });
+                lastly::detail::fail_accounts(1);
+                try {
+                    pool->detach([] {}, lastly::finally([&] {
+                        if (!memory_comes_back) {
+                            delete std::exchange(pool, nullptr);
+                            return;
+                        }
+                        lastly::detail::fail_accounts(0);
+                        pool->close();
+                        try {
+                            pool->detach([] {}, lastly::finally([&] { delete std::exchange(pool, nullptr); }));
+                        } catch (const lastly::task_rejected&) {
+                        }
+                    }));
+                    FAIL("there was no memory");
+                } catch (const lastly::task_rejected& e) {
+                    CHECK(e.code() == std::errc::not_enough_memory);
+                }
+                lastly::detail::fail_accounts(0);
+                await([&] { return left.load() == workers; });
+                over = true;
+                keeps_its_account.join();
+            }
+        }
+    });
+}
+
+TEST_CASE("S2: a sink that is told of an overdue finalizer does not outlast the limit of a shutdown") {
+    std::atomic<bool> in_sink{false}, go{false};
+    auto o = options(1);
+    o.finalizer_budget = std::chrono::milliseconds(1);
+    o.error_sink = [&](const lastly::error_report&) {
+        in_sink = true;
+        await([&] { return go.load(); });
+    };
+    lastly::pool pool(o);
+    pool.detach([] {}, lastly::finally([&] { await([&] { return in_sink.load(); }); }));
+    await([&] { return in_sink.load(); });
+    CHECK_FALSE(pool.shutdown(std::chrono::milliseconds(1)).complete);
+    go = true;
+    check_end(pool);
 }

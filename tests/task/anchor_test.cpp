@@ -31,7 +31,7 @@ TEST_CASE("anchor: shutting waits for the last visitor") {
     auto inner = std::make_unique<visit>(*lease.get());
     REQUIRE(*outer);
     REQUIRE(*inner);
-    CHECK(visit::of(*lease.get()) == outer.get());
+    CHECK(visit::is_at(*lease.get()));
     std::atomic<bool> left{false}, seen_left{false};
     std::thread owner([&] {
         lease.shut();
@@ -40,7 +40,7 @@ TEST_CASE("anchor: shutting waits for the last visitor") {
     inner.reset();
     left = true;
     outer.reset();
-    CHECK(visit::of(*lease.get()) == nullptr);
+    CHECK_FALSE(visit::is_at(*lease.get()));
     owner.join();
     CHECK(seen_left);
 }

@@ -315,3 +315,79 @@ TEST_CASE("E5: lines kept back are counted with what only handles keep, and told
         CHECK(counts == 1);
     }
 }
+
+TEST_CASE("E5: a finalizer that the sink registers while it is told of a failure runs") {
+    with_workers([](unsigned workers) {
+        std::atomic<int> ran{0};
+        auto o = options(workers);
+        o.error_sink = [&](const lastly::error_report&) {
+            if (lastly::this_task::inside()) lastly::this_task::defer([&] { ran.fetch_add(1); });
+        };
+        lastly::pool pool(o);
+        pool.detach([] { throw std::runtime_error("told"); });
+        pool.detach(lastly::make_task([]() -> int { throw std::runtime_error("told"); }));
+        pool.wait_idle();
+        CHECK(ran == 2);
+        CHECK(pool.ledger().finalizers_run == 2);
+        check_end(pool);
+    });
+}
+
+TEST_CASE("E4: a set_value whose move throws is told once") {
+    struct throws_when_moved {
+        int moves_left = 100;   // the last one throws
+        throws_when_moved() = default;
+        throws_when_moved(throws_when_moved&& other) : moves_left(other.moves_left - 1) {
+            if (moves_left == 0) throw std::runtime_error("move");
+        }
+    };
+    with_workers([&](unsigned workers) {
+        sink_log log;
+        lastly::pool pool(options(workers, &log));
+        const auto sets = [](bool again) {
+            return lastly::finally([again](lastly::result<throws_when_moved>& r) {
+                throws_when_moved value;
+                value.moves_left = 2;   // into the argument, then into the result
+                try {
+                    r.set_value(std::move(value));
+                } catch (...) {
+                    if (again) throw;
+                }
+            });
+        };
+        pool.detach([] { return throws_when_moved(); }, sets(true));
+        pool.wait_idle();
+        CHECK(log.count(lastly::report_kind::finalizer_failed) == 1);
+        CHECK(log.count(lastly::report_kind::failed) == 0);
+        pool.detach([] { return throws_when_moved(); }, sets(false));   // it keeps that to itself: the task failed with it
+        pool.wait_idle();
+        CHECK(log.count(lastly::report_kind::finalizer_failed) == 1);
+        CHECK(log.count(lastly::report_kind::failed) == 1);
+        pool.detach([]() -> throws_when_moved { throw std::runtime_error("body"); },
+                    lastly::finally([](const lastly::outcome& out) { std::rethrow_exception(out.error()); }));
+        pool.wait_idle();
+        CHECK(log.count(lastly::report_kind::finalizer_failed) == 2);
+        CHECK(log.count(lastly::report_kind::failed) == 2);   // the body's own error was nobody's yet
+        check_end(pool);
+    });
+}
+
+TEST_CASE("C4: a finalizer that a result's destructor registers has the budget, too") {
+    std::atomic<bool> told{false};
+    struct waits_at_its_end {
+        std::atomic<bool>* until;
+        explicit waits_at_its_end(std::atomic<bool>& u) : until(&u) {}
+        waits_at_its_end(waits_at_its_end&& other) noexcept : until(std::exchange(other.until, nullptr)) {}
+        ~waits_at_its_end() {
+            if (until != nullptr) lastly::this_task::defer([u = until] { await([&] { return u->load(); }); });
+        }
+    };
+    auto o = options(1);
+    o.finalizer_budget = std::chrono::milliseconds(1);
+    o.error_sink = [&](const lastly::error_report& r) { told = r.kind == lastly::report_kind::finalizer_overdue; };
+    lastly::pool pool(o);
+    pool.detach(lastly::make_task([&] { return waits_at_its_end(told); }));
+    pool.wait_idle();
+    CHECK(told);
+    check_end(pool);
+}

@@ -100,12 +100,26 @@ struct stop_slot {
 };
 static_assert(sizeof(stop_slot) == 16);
 
+// A thread is busy with a pool, for as long as this lies on its stack, and no account of it tells so.
+struct stay {
+    pool_anchor* pool;
+    stay* outer;
+    bool is_visit;     // in the sink of that pool, not in a call of it
+    bool frees_pool;   // its thread was the last one inside: the pool goes when this ends
+
+    void begin(pool_anchor& a, bool visits) noexcept;
+    void end() noexcept;
+    // This thread's outermost one with that pool; null: none.
+    static stay* of(const pool_anchor& a) noexcept;
+};
+
 // A run of one task: lives on the stack of the thread that runs it. Touched by that thread only.
 struct run_record {
     frame* task = nullptr;               // null: the frame could not be allocated
     run_record* outer = nullptr;         // the run that this one interrupts on the same thread
     pool_anchor* pool = nullptr;         // null: a discarded task
     account* books = nullptr;            // where a refusal is counted; null: no memory for one
+    stay bare;                           // a refusal's, where there are no books
     group_core* group = nullptr;         // null: a member of none
     outcome* result = nullptr;
     context own{};                       // the task's own, once somebody asked for it

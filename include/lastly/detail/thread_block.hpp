@@ -11,13 +11,13 @@ struct account;
 struct worker;
 class frame_cache;
 class pool_anchor;
-class visit;
+struct stay;
 class watchdog;
 
 struct thread_block {
     run_record* current = nullptr;        // core/task: the innermost run on this thread
     frame_cache* frames = nullptr;        // core/structures/slab: made at the first frame
-    visit* visiting = nullptr;            // core/task: the innermost stay in the sink of a pool
+    stay* staying = nullptr;              // core/task: the innermost stay with a pool that no account tells of
     watchdog* watching = nullptr;         // core/report: the watchdog whose thread this is
     pool_anchor* home = nullptr;          // core/sched: the pool whose worker this is; null on other threads
     worker* self = nullptr;               // core/sched: likewise

@@ -134,12 +134,17 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
         if (LASTLY_FAULT("O2")) run_pending(res, r);
         if (!LASTLY_FAULT("O3")) destroy_parts(f, std::make_index_sequence<count>());
         if constexpr (!Handle) outcome_access::drop_value(res);
-        while (r.deferred != nullptr || r.spent != nullptr || r.early != nullptr) {   // what destructors registered
+        run_rest(res, r);   // what destructors registered
+        r.ended = LASTLY_FAULT("L5") ? outcome_kind::succeeded : res.kind();
+        if (res.succeeded()) return;
+        settle(r);
+        run_rest(res, r);   // what the sink, or a stop callback of the group, registered
+    }
+    static void run_rest(result<R>& res, run_record& r) {
+        while (r.deferred != nullptr || r.spent != nullptr || r.early != nullptr) {
             run_pending(res, r);
             destroy_spent(r);
         }
-        r.ended = LASTLY_FAULT("L5") ? outcome_kind::succeeded : res.kind();
-        if (!res.succeeded()) settle(r);
     }
 
     template <class Context>

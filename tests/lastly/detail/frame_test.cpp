@@ -87,7 +87,7 @@ TEST_CASE("first_generation: the same frame's births begin at different generati
 }
 
 TEST_CASE("run_record: a new one would start the body, outside of any task") {
-    const run_record r;
+    run_record r;
     CHECK(r.start);
     CHECK_FALSE(r.rejected);
     CHECK_FALSE(r.finalizing);
