@@ -27,7 +27,7 @@ void watchdog::tell_to_stop() noexcept {
 bool watchdog::ends_until(std::chrono::steady_clock::time_point deadline) noexcept {
     tell_to_stop();
     while (ended_.load(acquire) == 0) {   // order: [K3] sees that it has told its last
-        if (!futex_wait_until(ended_, 0, deadline)) return ended_.load(acquire) != 0;   // order: [K3] likewise
+        if (!futex_wait_until(ended_, 0, deadline)) return ended_.load(acquire) != 0;   // order: [K3] sees that it has told its last
     }
     return true;
 }

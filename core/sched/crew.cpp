@@ -64,6 +64,7 @@ std::error_code start_worker(worker& w) noexcept {
     pool.inside.fetch_add(1, relaxed);    // order: before the worker that lowers it runs
     pool.at_work.fetch_add(1, relaxed);   // order: before the worker that lowers it runs
     const std::error_code refused = w.self.start(&worker_main, &w, name);
+    w.has_thread = !refused;
     if (refused) {
         pool.inside.fetch_sub(1, relaxed);    // order: it never was there
         pool.at_work.fetch_sub(1, relaxed);   // order: it never was there
@@ -73,7 +74,7 @@ std::error_code start_worker(worker& w) noexcept {
 
 bool try_add_stand_in(pool_core& pool) noexcept {
     unsigned last = pool.workers.size() - 1;
-    if (!pool.workers[last].is_stand_in || pool.workers[last].self.joinable()) {   // else one whose thread could not be started before
+    if (!pool.workers[last].is_stand_in || pool.workers[last].has_thread) {   // else one whose thread could not be started before
         if (pool.workers.is_full()) return false;
         try {
             add_worker(pool, true);
@@ -82,10 +83,14 @@ bool try_add_stand_in(pool_core& pool) noexcept {
         }
         ++last;
     }
-    pool.idle.use(last);
-    if (!start_worker(pool.workers[last])) return true;
-    pool.idle.disuse(last);
-    return false;
+    pool.idle.reserve(last);
+    if (start_worker(pool.workers[last])) {
+        pool.idle.unreserve(last);
+        return false;
+    }
+    if (pool.stand_ins.nobody_joins) pool.workers[last].self.detach();
+    pool.idle.lend_reserved(last);
+    return true;
 }
 
 pool_core::pool_core(pool_options o)

@@ -1,6 +1,7 @@
 // See idle.hpp; the protocol, its proof, and the edges I1 to I4 are in README.md here.
 #include "core/sched/idle.hpp"
 
+#include "core/base/thread.hpp"
 #include "lastly/detail/fault.hpp"
 
 namespace lastly::detail {
@@ -11,7 +12,7 @@ bool idle_workers::stop_search() noexcept {
 }
 
 bool idle_workers::prepare(unsigned worker) noexcept {
-    seats_[worker].taken.store(1, seq_cst);   // order: [I4] before the worker counts as a sleeper
+    seats_[worker].taken.store(counted, seq_cst);   // order: [I4] before the worker counts as a sleeper
     return has_watchers(word_.fetch_add(1 - one_searcher, seq_cst));   // order: [I1][I2] before the look at the queues; [I3] as in start_search
 }
 
@@ -19,15 +20,22 @@ bool idle_workers::change_seat(unsigned worker, std::uint32_t from, std::uint32_
     return seats_[worker].taken.compare_exchange_strong(from, to, seq_cst, seq_cst);   // order: [I4] wakers, lenders and the worker exclude each other
 }
 
-void idle_workers::use(unsigned seat) noexcept {
-    seats_[seat].taken.store(uncounted, seq_cst);   // order: [I4] before anybody looks there
-    count_.store(seat + 1, seq_cst);                // order: [I4] wakers look there from now on
+void idle_workers::reserve(unsigned seat) noexcept {
+    seats_[seat].taken.store(reserved, seq_cst);   // order: [I4] before anybody looks there
+    count_.store(seat + 1, seq_cst);               // order: [I4] wakers look there from now on
+}
+
+void idle_workers::lend_reserved(unsigned seat) noexcept {
+    word_.fetch_add(1, seq_cst);   // order: [I1][I2] before the lender's look at the queues
+    change_seat(seat, reserved, counted);
 }
 
 bool idle_workers::lend(unsigned seat) noexcept {
-    if (!change_seat(seat, uncounted, counted)) return false;
-    word_.fetch_add(1, seq_cst);   // order: [I1][I2] before the lender's look at the queues
-    return true;
+    if (seats_[seat].taken.load(seq_cst) != uncounted) return false;   // order: [I4] a first look
+    word_.fetch_add(1, seq_cst);   // order: [I1][I2] before the lender's look at the queues; a sleeper too many for a moment does no harm
+    if (change_seat(seat, uncounted, counted)) return true;
+    word_.fetch_sub(1, seq_cst);   // order: [I1] nobody more sleeps than before
+    return false;
 }
 
 bool idle_workers::reclaim(unsigned seat) noexcept {
@@ -38,8 +46,19 @@ bool idle_workers::reclaim(unsigned seat) noexcept {
 
 void idle_workers::lie_down(unsigned worker, bool (*is_over)(void*), void* argument) noexcept {
     seats_[worker].taken.store(uncounted, seq_cst);   // order: [I4] before the look at the end: the last to set it wakes every seat
-    if (is_over(argument) && change_seat(worker, uncounted, empty)) word_.fetch_add(one_searcher, seq_cst);   // order: [I1] counts as if it had been woken
-    else commit(worker);
+    stay_down(worker, is_over, argument);
+}
+
+void idle_workers::stay_down(unsigned worker, bool (*is_over)(void*), void* argument) noexcept {
+    if (is_over(argument)) {
+        while (seats_[worker].taken.load(seq_cst) != empty) {   // order: [I4] its waker, or nobody any more
+            if (change_seat(worker, uncounted, empty)) word_.fetch_add(one_searcher, seq_cst);   // order: [I1] counts as if it had been woken
+            else if (leave_seat(worker)) word_.fetch_add(one_searcher - 1, seq_cst);             // order: [I1] likewise, and it was lent meanwhile
+            else continue;
+            return;
+        }
+    }
+    commit(worker);
 }
 
 void idle_workers::cancel(unsigned worker) noexcept {
@@ -90,6 +109,7 @@ void idle_workers::wake_one() noexcept {
 void idle_workers::wake_all() noexcept {
     const unsigned count = count_.load(seq_cst);   // order: [I4] sees the seats that are in use
     for (unsigned i = 0; i < count; ++i) {
+        while (seats_[i].taken.load(seq_cst) == reserved) yield_thread();   // order: [I4] its stand-in is just being made
         word_.fetch_add(one_searcher + 1, seq_cst);   // order: [I1] whoever wakes counts as searching
         if (change_seat(i, uncounted, empty)) {
             futex_wake_one(seats_[i].taken.address());

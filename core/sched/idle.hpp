@@ -4,7 +4,7 @@
 //
 //   bits 0-15 sleepers (workers between prepare and leaving their seat)   16-31 searchers   32-47 watchers of quiescence
 //   a seat:   0 nobody sits there -> 1 its worker sleeps and may be woken <-> 2 its worker sleeps and is not counted (a stand-in
-//             whose place is not vacant) -> 0
+//             whose place is not vacant) -> 0; 0 -> 3 kept for a stand-in whose thread is being made -> 1
 //
 // Invariants: 1. A worker on a seat sleeps until the seat is taken from it: there is no timeout. 2. Whoever publishes work and sees
 // sleepers but no searcher wakes one; a claim on the searcher's place comes first, so at most one is being woken at a time.
@@ -24,10 +24,11 @@ public:
     // Seats 0 to count - 1 are in use from the start, the others once `use` says so.
     explicit idle_workers(unsigned count, unsigned more = 0) : count_(count), seats_(std::make_unique<seat[]>(count + more)) {}
 
-    // A stand-in's seat is in use from now on, before its worker begins: that one sleeps there, uncounted, from its first moment on.
-    void use(unsigned seat) noexcept;
-    // There is no such worker after all.
-    void disuse(unsigned seat) noexcept { change_seat(seat, uncounted, empty); }
+    // A seat for a stand-in that is about to begin, and sleeps there from its first moment on. Nobody else changes it before one of
+    // the two that follow: the stand-in counts as lent; there is no such worker after all.
+    void reserve(unsigned seat) noexcept;
+    void lend_reserved(unsigned seat) noexcept;
+    void unreserve(unsigned seat) noexcept { change_seat(seat, reserved, empty); }
     // A sleeping stand-in that is not counted may be woken from now on; false: none sleeps there like that. Whoever lends looks at
     // the queues afterwards.
     bool lend(unsigned seat) noexcept;
@@ -35,6 +36,8 @@ public:
     bool reclaim(unsigned seat) noexcept;
     // A stand-in that is no searcher sleeps uncounted until it was lent and woken; on return it is a searcher. `is_over`: wakes at once.
     void lie_down(unsigned worker, bool (*is_over)(void*), void* argument) noexcept;
+    // The same on a seat that is in use already, and may have been lent.
+    void stay_down(unsigned worker, bool (*is_over)(void*), void* argument) noexcept;
 
     // Both return whether somebody watches for quiescence.
     bool start_search() noexcept { return has_watchers(word_.fetch_add(one_searcher, acq_rel)); }   // order: [I3] a watcher that comes later sees what this worker counted
@@ -67,7 +70,7 @@ private:
     struct alignas(64) seat {
         futex_word taken{0};
     };
-    static constexpr std::uint32_t empty = 0, counted = 1, uncounted = 2;
+    static constexpr std::uint32_t empty = 0, counted = 1, uncounted = 2, reserved = 3;
     bool change_seat(unsigned worker, std::uint32_t from, std::uint32_t to) noexcept;
     void wake_one() noexcept;
     bool free_a_seat() noexcept;

@@ -99,7 +99,7 @@ void run_frame(pool_core& pool, account& books, frame& f) noexcept;
 pool_core* open_pool(pool_options options);        // throws as pool's constructor
 void add_worker(pool_core& pool, bool stands_in);  // throws std::bad_alloc
 std::error_code start_worker(worker& w) noexcept;
-// Adds a stand-in, which sleeps uncounted. False: no memory, no thread, or too many.
+// Adds a stand-in, asleep on a counted seat. False: no memory, no thread, or too many.
 bool try_add_stand_in(pool_core& pool) noexcept;
 // Quiescent for good: wakes and joins the workers. False: the deadline passed while one was in a hook of the user's; call again.
 bool end_workers(pool_core& pool, std::chrono::steady_clock::time_point deadline) noexcept;

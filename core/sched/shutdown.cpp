@@ -13,6 +13,7 @@
 #include "lastly/detail/thread_block.hpp"
 
 #include <algorithm>
+#include <mutex>
 #include <stdexcept>
 
 namespace lastly::detail {
@@ -129,7 +130,11 @@ bool close_until(pool_core& pool, bool abrupt, time_point deadline) noexcept {
 std::vector<live_task> running_tasks_of(void* pool) { return running_tasks(*static_cast<pool_core*>(pool)); }
 
 void abandon_to_its_workers(pool_core& pool) noexcept {
-    for (unsigned i = 0; i < pool.workers.size(); ++i) pool.workers[i].self.detach();
+    {
+        const std::lock_guard lock(pool.stand_ins.growth);   // a waiting task may just be getting a stand-in
+        pool.stand_ins.nobody_joins = true;
+        for (unsigned i = 0; i < pool.workers.size(); ++i) pool.workers[i].self.detach();
+    }
     pool.inside.fetch_add(1, acq_rel);       // order: [B3] this thread stays inside until the last line
     pool.ownerless.store(1, release);        // order: [B3] the last thread inside frees the pool
     pool.idle.add_watcher();                 // whoever touches the word later sees both; whoever did before is seen by the look that follows

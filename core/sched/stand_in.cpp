@@ -40,8 +40,8 @@ bool lend_a_place(pool_core& pool) noexcept {
 // A new stand-in, asleep on a counted seat. False: no memory, no thread, or too many.
 bool add_stand_in(pool_core& pool) noexcept {
     const std::lock_guard lock(pool.stand_ins.growth);
-    if (lend_a_place(pool)) return true;
-    return !LASTLY_FAULT("W2") && try_add_stand_in(pool) && lend_a_place(pool);
+    if (lend_a_place(pool)) return true;   // another waiter was faster, and is back
+    return !LASTLY_FAULT("W2") && try_add_stand_in(pool);
 }
 
 void tell_once(pool_core& pool) noexcept {
@@ -78,7 +78,7 @@ void end_absence(worker& w) noexcept {
 
 void stand_aside(const waiting& wait) noexcept {
     worker* const w = this_thread.self;
-    if (w == nullptr) {
+    if (w == nullptr || this_thread.current == nullptr) {   // in a hook of the user's it is not at work
         wait.sleep(wait.argument);
     } else if (begin_absence(*w)) {
         wait.sleep(wait.argument);
@@ -104,6 +104,6 @@ bool lie_down_if_excess(worker& w) noexcept {
     return true;
 }
 
-void begin_asleep(worker& w) noexcept { w.pool.idle.commit(w.index); }
+void begin_asleep(worker& w) noexcept { w.pool.idle.stay_down(w.index, &is_gone, &w); }
 
 }   // namespace lastly::detail

@@ -17,9 +17,10 @@ struct stand_in_places {
     atomic<std::uint32_t> excess{0};   // stand-ins that are up although the worker whose place they took is back
     atomic<std::uint32_t> told{0};     // that one could not be made was reported
     std::mutex growth;                 // one stand-in is made at a time
+    bool nobody_joins = false;         // under it: the pool's owner has left its threads to themselves (S4)
 };
 
-// Sleeps as told. If this thread is a worker, of whatever pool, another one works in its place until it returns.
+// Sleeps as told. If this thread is a worker in a task, of whatever pool, another one works in its place until it returns.
 void stand_aside(const waiting& w) noexcept;
 
 // A stand-in between two tasks: is it one too many? Then it lies down; on return it is a searcher. False: it goes on.

@@ -29,6 +29,7 @@ struct alignas(64) worker {
     std::uint64_t random;
     std::uint32_t ticks = 0;
     std::uint32_t help_depth = 0;   // tasks that it runs one inside the other while it waits
+    bool has_thread = false;        // changed by whoever starts it
     thread self;
 };
 

@@ -70,7 +70,7 @@ private:
     ~context_node() = default;
 
     static context_node* allocate(std::size_t parents, time_point deadline) noexcept;
-    static void free(context_node* first) noexcept;
+    [[gnu::noinline]] static void free(context_node* first) noexcept;   // apart from the many calls of release that free nothing
     void adopt_parents(std::span<context_node* const> parents) noexcept;
     std::error_code arm() noexcept;
     void join_parents() noexcept;

@@ -1,5 +1,4 @@
-// The ends of a pool. Rules S1 to S4, G3, W5.
-#include "core/sched/account.hpp"
+// The ends of a pool. Rules S1 to S3, G3, W5; S4 in crew_test.cpp.
 #include "tests/support/pools.hpp"
 
 #include <doctest/doctest.h>
@@ -101,26 +100,6 @@ TEST_CASE("S3: a destructor drains or cancels as on_destroy says, and waits") {
             pool.reset();
             CHECK(chains == 100);
             CHECK(bodies == (how == lastly::on_destroy::drain ? 100 : 0));
-        }
-    });
-}
-
-TEST_CASE("S4: a pool destroyed by one of its own tasks closes, and its last worker frees it") {
-    with_workers([](unsigned workers) {
-        for (int round = 0; round < 20; ++round) {
-            std::atomic<int> left{0};
-            std::atomic<int> chains{0}, later{0};
-            auto o = options(workers);
-            o.on_worker_exit = [&](unsigned) { left.fetch_add(1); };
-            auto* pool = new lastly::pool(o);
-            for (int i = 0; i < 50; ++i) pool->detach([] {}, lastly::finally([&] { chains.fetch_add(1); }));
-            pool->detach([&, pool] {
-                delete pool;
-                lastly::this_task::submit([&] { later.fetch_add(1); }).detach();
-            }, lastly::finally([&] { chains.fetch_add(1); }));
-            await([&] { return left.load() == static_cast<int>(workers); });
-            CHECK(chains == 51);
-            CHECK(later == 1);
         }
     });
 }
@@ -251,71 +230,6 @@ TEST_CASE("shutdown: without a limit it is complete and balanced, however many l
     });
 }
 
-TEST_CASE("S4: a pool that destroyed itself reports what nobody looked at, to its own sink") {
-    with_workers([](unsigned workers) {
-        sink_log first, second;
-        std::atomic<int> left{0};
-        lastly::task_handle<void> kept;
-        {
-            auto o = options(workers, &first);
-            o.on_worker_exit = [&](unsigned) { left.fetch_add(1); };
-            auto* const pool = new lastly::pool(o);
-            kept = pool->submit([] { throw std::runtime_error("kept"); });
-            kept.wait();
-            pool->detach([pool] { delete pool; });
-        }
-        await([&] { return left.load() == static_cast<int>(workers); });
-        await([&] { return first.count(lastly::report_kind::failed) == 1; });
-        lastly::pool later(options(workers, &second));
-        CHECK(later.ledger().held == 0);
-        kept.detach();
-        check_end(later);
-        CHECK(first.count(lastly::report_kind::failed) == 1);
-        CHECK(second.entries().empty());
-    });
-}
-
-TEST_CASE("S4: a pool destroyed by a rejected task's finalizer, or by a task that its caller runs") {
-    with_workers([](unsigned workers) {
-        for (const bool closed_before : {false, true}) {
-            std::atomic<int> left{0};
-            auto o = options(workers);
-            o.on_worker_exit = [&](unsigned) { left.fetch_add(1); };
-            auto* pool = new lastly::pool(o);
-            if (closed_before) pool->shutdown();
-            else pool->close();
-            CHECK_THROWS_AS(pool->detach([] {}, lastly::finally([&pool] { delete std::exchange(pool, nullptr); })), lastly::task_rejected);
-            await([&] { return left.load() == static_cast<int>(workers); });
-        }
-        std::atomic<int> left{0};
-        auto o = options(workers);
-        o.capacity = workers;
-        o.overflow = lastly::overflow::caller_runs;
-        o.on_worker_exit = [&](unsigned) { left.fetch_add(1); };
-        auto* const pool = new lastly::pool(o);
-        blockade all(*pool, workers);
-        pool->detach([pool] { delete pool; });
-        all.open();
-        await([&] { return left.load() == static_cast<int>(workers); });
-    });
-}
-
-TEST_CASE("S4: a pool destroyed by the result of a task that its caller runs") {
-    with_workers([](unsigned workers) {
-        std::atomic<int> left{0};
-        auto o = options(workers);
-        o.capacity = workers;
-        o.overflow = lastly::overflow::caller_runs;
-        o.on_worker_exit = [&](unsigned) { left.fetch_add(1); };
-        auto pool = std::make_unique<lastly::pool>(o);
-        lastly::pool& p = *pool;
-        blockade all(p, workers);
-        p.detach(lastly::make_task([owner = std::move(pool)]() mutable { return std::move(owner); }));
-        all.open();
-        await([&] { return left.load() == static_cast<int>(workers); });
-    });
-}
-
 TEST_CASE("S2: a worker's exit hook does not outlast the limit of a shutdown") {
     with_workers([](unsigned workers) {
         std::atomic<bool> go{false};
@@ -374,64 +288,6 @@ TEST_CASE("C4: the sink that is told of an overdue finalizer may end its pool") 
             await([&] { return told.load() != 0; });
             if (!destroys) check_end(*pool);
             await([&] { return left.load() == workers; });
-        }
-    });
-}
-
-TEST_CASE("S4: a pool destroyed by a chain that the caller of its abrupt end helps to run") {
-    with_workers([](unsigned workers) {
-        std::atomic<unsigned> left{0};
-        auto o = options(workers);
-        o.on_worker_exit = [&](unsigned) { left.fetch_add(1); };
-        auto* pool = new lastly::pool(o);
-        blockade all(*pool, workers);
-        pool->detach([] {}, lastly::finally([&] {
-            delete std::exchange(pool, nullptr);
-            all.open();   // its workers may be gone before the caller looks again
-        }));
-        CHECK_FALSE(pool->shutdown_now().complete);
-        await([&] { return left.load() == workers; });
-    });
-}
-
-TEST_CASE("S4: a pool destroyed within calls for which there was no memory to tell of them") {
-    with_workers([](unsigned workers) {
-        for (const bool memory_comes_back : {false, true}) {
-            for (const bool ended_before : {false, true}) {
-                std::atomic<unsigned> left{0};
-                auto o = options(workers);
-                o.on_worker_exit = [&](unsigned) { left.fetch_add(1); };
-                auto* pool = new lastly::pool(o);
-                std::atomic<bool> ended{false}, over{false};
-                std::thread keeps_its_account([&] {
-                    if (ended_before) pool->shutdown();
-                    ended = true;
-                    await([&] { return over.load(); });
-                });
-                await([&] { return ended.load(); });
-                lastly::detail::fail_accounts(1);
-                try {
-                    pool->detach([] {}, lastly::finally([&] {
-                        if (!memory_comes_back) {
-                            delete std::exchange(pool, nullptr);
-                            return;
-                        }
-                        lastly::detail::fail_accounts(0);
-                        pool->close();
-                        try {
-                            pool->detach([] {}, lastly::finally([&] { delete std::exchange(pool, nullptr); }));
-                        } catch (const lastly::task_rejected&) {
-                        }
-                    }));
-                    FAIL("there was no memory");
-                } catch (const lastly::task_rejected& e) {
-                    CHECK(e.code() == std::errc::not_enough_memory);
-                }
-                lastly::detail::fail_accounts(0);
-                await([&] { return left.load() == workers; });
-                over = true;
-                keeps_its_account.join();
-            }
         }
     });
 }
