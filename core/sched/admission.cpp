@@ -164,7 +164,7 @@ void accept(pool_core& pool, account& books, frame& f, bool with_handle, group_c
     if (!LASTLY_FAULT("L3-attached")) books.main.attached.add(f.type().attached);
     f.owner.store(pool.anchor, release);                 // order: [F2] shows a walker the building phase
     f.stamp.store(coarse_now_ms(), release);             // order: [F2] shows a walker the building phase
-    f.state.store((with_handle ? handle : 0u) | (group != nullptr ? group->number() << group_shift : 0u), relaxed);   // order: published with the frame
+    f.state.store((with_handle ? handle : 0u) | (group != nullptr ? group->number() << group_shift : 0u), release);   // order: [F2] shows a walker the building phase
     if (group != nullptr) spend_credit(books, *group);
     f.show(phase::queued, 0, f.type().attached);
 }

@@ -8,6 +8,7 @@
 #include "core/sched/pool_core.hpp"
 #include "core/structures/frame_store.hpp"
 #include "core/structures/frame_view.hpp"
+#include "core/task/group.hpp"
 #include "lastly/detail/fault.hpp"
 
 #include <algorithm>
@@ -19,19 +20,19 @@ namespace {
 
 using group = task_profile::group;
 
-// Groups by the addresses of file and name, and the line. Open addressing, at most half full.
+// Groups by the addresses of files and name, and the lines. Open addressing, at most half full.
 class site_table {
 public:
     site_table() : slots_(64) {}
 
-    group& of(const frame_view& v) {
-        slot& found = find(slots_, v.site, v.name);
+    group& of(const frame_view& v, creation_site parent) {
+        slot& found = find(slots_, v.site, v.name, parent);
         if (found.used) return found.tasks;
         if (++used_ * 2 > slots_.size()) {
             grow();
-            return begin(find(slots_, v.site, v.name), v);
+            return begin(find(slots_, v.site, v.name, parent), v, parent);
         }
-        return begin(found, v);
+        return begin(found, v, parent);
     }
     std::vector<group> take() {
         std::vector<group> groups;
@@ -48,28 +49,30 @@ private:
         bool used = false;
     };
 
-    static std::size_t hash(creation_site site, const char* name) noexcept {
-        std::uint64_t h = reinterpret_cast<std::uintptr_t>(site.file) + (std::uint64_t{site.line} << 32);
-        h = (h ^ reinterpret_cast<std::uintptr_t>(name) << 16) * 0x9e3779b97f4a7c15u;   // Fibonacci hashing: the high bits are mixed
-        return static_cast<std::size_t>(h >> 32);
+    static std::uint64_t mixed(std::uint64_t h, const char* text, std::uint32_t number) noexcept {
+        h = (h ^ (reinterpret_cast<std::uintptr_t>(text) + (std::uint64_t{number} << 32))) * 0x9e3779b97f4a7c15u;   // Fibonacci hashing: the high bits are mixed
+        return h ^ h >> 32;
     }
-    static slot& find(std::vector<slot>& slots, creation_site site, const char* name) noexcept {
+    static slot& find(std::vector<slot>& slots, creation_site site, const char* name, creation_site parent) noexcept {
         const std::size_t mask = slots.size() - 1;
-        for (std::size_t i = hash(site, name) & mask;; i = (i + 1) & mask) {
+        const std::uint64_t hash = mixed(mixed(mixed(0, site.file, site.line), name, 0), parent.file, parent.line);
+        for (std::size_t i = static_cast<std::size_t>(hash) & mask;; i = (i + 1) & mask) {
             slot& s = slots[i];
-            if (!s.used || (s.tasks.site.file == site.file && s.tasks.site.line == site.line && s.tasks.name == name)) return s;
+            if (!s.used || (is_same(s.tasks.site, site) && s.tasks.name == name && is_same(s.tasks.parent, parent))) return s;
         }
     }
-    static group& begin(slot& s, const frame_view& v) noexcept {
+    static bool is_same(creation_site a, creation_site b) noexcept { return a.file == b.file && a.line == b.line; }
+    static group& begin(slot& s, const frame_view& v, creation_site parent) noexcept {
         s.used = true;
         s.tasks.name = v.name;
         s.tasks.site = v.site;
+        s.tasks.parent = parent;
         return s.tasks;
     }
     void grow() {
         std::vector<slot> larger(slots_.size() * 2);
         for (const slot& s : slots_) {
-            if (s.used) find(larger, s.tasks.site, s.tasks.name) = s;
+            if (s.used) find(larger, s.tasks.site, s.tasks.name, s.tasks.parent) = s;
         }
         slots_.swap(larger);
     }
@@ -89,12 +92,24 @@ std::chrono::milliseconds age_at(std::uint64_t now_ms, std::uint64_t stamp) noex
     return std::chrono::milliseconds(stamp != 0 && stamp < now_ms ? now_ms - stamp : 0);
 }
 
+// Of the task that made the frame's group. A task that is over may have a group's number that is a later one's by now.
+creation_site parent_of(const frame& f, const frame_view& v) noexcept {
+    constexpr creation_site unknown{nullptr, 0};
+    if (phase_of(v.progress) == phase::held) return unknown;
+    const std::uint32_t number = group_of(f);
+    if (number == 0) return unknown;
+    const creation_site parent = group_at(number).parent_site();
+    const std::uint64_t now = f.progress.load(relaxed);   // order: after the acquiring loads above
+    const bool is_still_a_member = now >> 32 == v.progress >> 32 && phase_of(now) != phase::held && phase_of(now) != phase::free;
+    return is_still_a_member ? parent : unknown;
+}
+
 void count_frame(frame& f, void* argument) {
     auto& all = *static_cast<census*>(argument);
     frame_view v{};
     if (!look(f, v) || v.owner != all.owner) return;
     if (pending_of(v.progress) != 0 && LASTLY_FAULT("G3-profile")) return;
-    group& g = all.sites.of(v);
+    group& g = all.sites.of(v, parent_of(f, v));
     switch (phase_of(v.progress)) {
         case phase::queued: ++g.queued; break;
         case phase::running: ++g.running; break;

@@ -39,7 +39,9 @@ group_core& group_at(std::uint32_t number) noexcept {
 std::uint32_t group_of(const frame& f) noexcept { return f.state.load(acquire) >> group_shift; }   // order: [U1] sees the group as its owner prepared it
 
 creation_site group_core::parent_site() const noexcept {
-    return {parent_file_.load(relaxed), parent_line_.load(relaxed)};   // order: figures for people, which a later group may replace
+    // order (block): [U1] a later group's shows that the members of this one are over
+    const char* const file = parent_file_.load(acquire);
+    return {file, parent_line_.load(acquire)};
 }
 
 void group_core::enter(unsigned line, std::uint64_t credits) noexcept {
@@ -187,8 +189,10 @@ group_core& group_store::take(pool_anchor& pool, bool fail_fast, group_parents p
     g.anchor_ = &pool;
     g.pool_serial_ = pool.serial();
     g.parents_ = std::move(parents);
-    g.parent_file_.store(parent.file, relaxed);   // order: a figure for people
-    g.parent_line_.store(parent.line, relaxed);   // order: a figure for people
+    // order (block): [U1] whoever reads this sees that earlier members are over
+    g.parent_file_.store(parent.file, release);
+    g.parent_line_.store(parent.line, release);
+
     context_node* const node = context_access::node(made);
     node->retain();
     g.context_.store(node, release);              // order: [U1] for the members that are spawned after this

@@ -108,9 +108,11 @@ public:
     void wait_idle();
     /// Orderly end: closes and runs everything accepted; waits for at most `limit` (S1, S2). Idempotent.
     /// Inside a task of this pool: closes and returns at once, not complete.
+    /// Limits: `limit` covers bodies, finalizers, the worker hooks and the error sink. At the very end the workers' threads are joined:
+    /// destructors of the user's own thread_local objects on them are waited for without a limit.
     shutdown_report shutdown(std::chrono::nanoseconds limit = forever);
     /// Abrupt end: closes, cancels every task with errc::pool_shutdown, runs the chains of those not started (the caller helps),
-    /// waits for running bodies for at most `limit` (S1, S2). Idempotent; may follow an orderly one.
+    /// waits for running bodies for at most `limit` (S1, S2). Idempotent; may follow an orderly one. Limits: as for shutdown.
     shutdown_report shutdown_now(std::chrono::nanoseconds limit = forever);
 
     /// The account (L1 to L5). Cost: reads every thread's counters, and walks the frame store for `held`.

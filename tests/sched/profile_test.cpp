@@ -344,3 +344,38 @@ TEST_CASE("profile: arranging puts equal groups together and sums") {
     CHECK(p.groups[1].site.line == 2);
     CHECK(p.total.queued == 13);
 }
+
+TEST_CASE("profile: a group's members are shown with the task that made the group") {
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        const auto spawn_three = [](lastly::task_group& g, const std::shared_ptr<gate>& held) {
+            for (int i = 0; i < 3; ++i) g.spawn([held] { held->pass(); }, lastly::named("member"));
+        };
+        const auto inside = make_gate(), outside = make_gate(), parents = make_gate();
+        lastly::task_group own(pool);
+        spawn_three(own, outside);
+        outside->wait_for_arrivals(1);
+        CHECK(named_group(pool.profile(), "member").parent.file == nullptr);
+        outside->open();
+        own.wait();
+        lastly::creation_site parent_sites[2];
+        parent_sites[0] = lastly::creation_site::current(); pool.detach([&, inside] { lastly::task_group g(pool); spawn_three(g, inside); parents->pass(); g.wait(); });
+        parent_sites[1] = lastly::creation_site::current(); pool.detach([&, inside] { lastly::task_group g(pool); spawn_three(g, inside); parents->pass(); g.wait(); });
+        parents->wait_for_arrivals(1);
+        const task_profile p = pool.profile();
+        inside->open();
+        parents->open();
+        pool.wait_idle();
+        std::int64_t with_parent = 0;
+        for (const group& g : p.groups) {
+            if (std::strcmp(g.name, "member") != 0) continue;
+            REQUIRE(g.parent.file != nullptr);
+            CHECK(std::strcmp(g.parent.file, __FILE__) == 0);
+            CHECK((g.parent.line == parent_sites[0].line || g.parent.line == parent_sites[1].line));
+            CHECK(g.count <= 3);   // those of two parents are not one group
+            with_parent += g.count;
+        }
+        CHECK(with_parent >= 3);
+        check_end(pool);
+    });
+}
