@@ -19,7 +19,14 @@ namespace lastly::detail {
 
 namespace {
 
-void run_claimed(pool_core& pool, frame& f) noexcept { run_frame(pool, this_thread.self->books, f); }
+bool run_in_place(pool_core& pool, frame& f) noexcept {
+    worker& w = *this_thread.self;
+    if (w.help_depth >= pool.options.tuning.help_depth || !claim_in_place(f)) return false;
+    ++w.help_depth;
+    run_frame(pool, w.books, f);
+    --w.help_depth;
+    return true;
+}
 
 void collect_running(void* pool, std::vector<frame*>& frames) {
     const account* a = static_cast<pool_core*>(pool)->accounts.load(acquire);   // order: [B1] sees the accounts
@@ -31,6 +38,19 @@ void collect_running(void* pool, std::vector<frame*>& frames) {
 void tell_as_visitor(void* pool, const error_report& report) {
     pool_core& core = *static_cast<pool_core*>(pool);
     if (const visit here(*core.anchor); here) core.sink.report(report);
+}
+
+// The threads are gone: what still stands in a queue was claimed there, and is over (W1).
+void throw_husks_away(pool_core& pool) noexcept {
+    deque_item item;
+    for (unsigned i = 0; i < pool.workers.size(); ++i) {
+        while (pool.workers[i].tasks.take_oldest(item)) take_from_queue(*item.task);
+    }
+    frame* f = nullptr;
+    while (pool.entrance.take(nullptr, &f, 1) != 0) {
+        pool.workers[0].books.taken.add();   // its thread counts no more
+        take_from_queue(*f);
+    }
 }
 
 void make_workers(pool_core& pool) {
@@ -101,7 +121,7 @@ pool_core::pool_core(pool_options o)
     anchor->stand_aside = &stand_aside;
     anchor->sink = &sink;
     anchor->chain_warning = options.chain_warning;
-    anchor->run_claimed = &run_claimed;
+    anchor->run_in_place = &run_in_place;
     anchor->free_once_out = [](pool_core& pool) { lastly::detail::free_once_out(pool, account_for(pool)); };
     lease.open();
 }
@@ -109,6 +129,7 @@ pool_core::pool_core(pool_options o)
 pool_core::~pool_core() {
     guard.reset();
     await_departures(*this);
+    throw_husks_away(*this);
     lease.shut();   // a visitor may still submit, and be rejected
     leave_accounts(*this);
 }
@@ -135,6 +156,7 @@ bool end_workers(pool_core& pool, std::chrono::steady_clock::time_point deadline
         in_time = pool.left_work.commit(seen, deadline);
     }
     for (unsigned i = 0; i < pool.workers.size(); ++i) pool.workers[i].self.join();
+    throw_husks_away(pool);
     return true;
 }
 

@@ -153,7 +153,7 @@ group_core& open_group(pool_core& pool, bool fail_fast, const context* parent) {
     return group_store::take(*pool.anchor, fail_fast, std::move(parents), r != nullptr ? site_of(*r) : creation_site{nullptr, 0});
 }
 
-bool cancel_group(group_core& g, std::error_code cause) noexcept { return g.cancel(cause); }
+bool cancel_group(group_core& g, std::error_code cause) noexcept { return g.cancel_from_outside(cause); }
 
 void wait_for_group(pool_core& pool, group_core& g, std::vector<std::exception_ptr>& failures) {
     if (is_inside_member(g) && !LASTLY_FAULT("W4-group")) {
@@ -161,10 +161,13 @@ void wait_for_group(pool_core& pool, group_core& g, std::vector<std::exception_p
                                 "lastly: a member of a task_group waits for that group");
     }
     wait_until_complete(pool, g);
-    const bool dropped = g.take_dropped();
+    context fresh;   // what may throw comes first: then the group is as it was, and a second wait tells all
+    const bool has_stopped = g.context()->stopped();
+    if (has_stopped) fresh = group_store::another_context(g);
     g.move_failures(failures);
+    const bool dropped = g.take_dropped();
     const std::error_code stopped = g.stopped_from_above();
-    if (g.context()->stopped()) group_store::renew(g);
+    if (has_stopped) group_store::renew(g, std::move(fresh));
     if (!failures.empty()) std::rethrow_exception(failures.front());
     if (stopped) throw task_cancelled(stopped);
     if (dropped) throw task_cancelled(errc::pool_shutdown);

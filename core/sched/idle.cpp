@@ -61,10 +61,18 @@ void idle_workers::stay_down(unsigned worker, bool (*is_over)(void*), void* argu
     commit(worker);
 }
 
-void idle_workers::cancel(unsigned worker) noexcept {
-    // A waker that was faster has counted this worker among the searchers already.
-    if (leave_seat(worker)) word_.fetch_add(one_searcher - 1, seq_cst);   // order: [I1] the next look at the queues comes after
-    else word_.fetch_sub(1, seq_cst);                                     // order: [I1] the next look at the queues comes after
+bool idle_workers::cancel(unsigned worker) noexcept {
+    for (;;) {
+        if (leave_seat(worker)) {
+            word_.fetch_add(one_searcher - 1, seq_cst);   // order: [I1] the next look at the queues comes after
+            return true;
+        }
+        const std::uint32_t now = seats_[worker].taken.load(seq_cst);   // order: [I4] who was faster
+        if (now == uncounted) return false;
+        if (now != empty) continue;      // reclaimed and lent again
+        word_.fetch_sub(1, seq_cst);     // order: [I1] the next look at the queues comes after; its waker has counted it as a searcher
+        return true;
+    }
 }
 
 void idle_workers::commit(unsigned worker) noexcept {

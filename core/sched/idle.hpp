@@ -44,8 +44,8 @@ public:
     bool prepare(unsigned worker) noexcept;
     // True: this was the last searcher, and somebody sleeps: if there is more work, wake one.
     bool stop_search() noexcept;
-    // After prepare, instead of commit: searches on.
-    void cancel(unsigned worker) noexcept;
+    // After prepare, instead of commit: searches on. False: its place was reclaimed meanwhile, it has to stay down.
+    bool cancel(unsigned worker) noexcept;
     // Sleeps until woken; on return this worker is a searcher.
     void commit(unsigned worker) noexcept;
 

@@ -104,6 +104,11 @@ bool lie_down_if_excess(worker& w) noexcept {
     return true;
 }
 
+void stay_down(worker& w) noexcept {
+    look_for_work(w.pool);
+    w.pool.idle.stay_down(w.index, &is_gone, &w);
+}
+
 void begin_asleep(worker& w) noexcept { w.pool.idle.stay_down(w.index, &is_gone, &w); }
 
 }   // namespace lastly::detail

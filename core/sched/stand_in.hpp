@@ -27,5 +27,7 @@ void stand_aside(const waiting& w) noexcept;
 bool lie_down_if_excess(worker& w) noexcept;
 // A new stand-in's first sleep; on return it is a searcher.
 void begin_asleep(worker& w) noexcept;
+// A stand-in was about to sleep, found work, and its place has been reclaimed: the work is another's. On return it is a searcher.
+void stay_down(worker& w) noexcept;
 
 }   // namespace lastly::detail

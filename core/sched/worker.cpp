@@ -144,8 +144,8 @@ frame* search(worker& w, bool is_searcher) noexcept {
         trim(magazines_kept, &no_work_yet, &w);
         if (pool.idle.prepare(w.index)) on_idle(pool);
         if (any_queue_has_work(pool) || (pool.anchor->gate().load(seq_cst) & gate_gone) != 0) {   // order: [I4] after the seat was taken: the last to set it wakes every seat
-            pool.idle.cancel(w.index);
-            yield_thread();   // the work may be on its way: its submitter wants the CPU
+            if (pool.idle.cancel(w.index)) yield_thread();   // the work may be on its way: its submitter wants the CPU
+            else stay_down(w);
         } else {
             pool.idle.commit(w.index);
         }

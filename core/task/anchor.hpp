@@ -53,8 +53,9 @@ public:
     error_sink* sink = nullptr;
     context_node* root = nullptr;   // what every task of the pool observes
     std::size_t chain_warning = 0;
-    // W1: runs the task, which the caller has claimed, on this worker. Set by the schedule floor.
-    void (*run_claimed)(pool_core&, frame&) = nullptr;
+    // W1: claims the task where it stands in a queue, and runs it on this worker. False: it stands in none, or there are too many
+    // tasks one inside the other on this thread. Set by the schedule floor.
+    bool (*run_in_place)(pool_core&, frame&) = nullptr;
     // W2: sleeps while another thread takes this worker's place. Set by the schedule floor.
     void (*stand_aside)(const waiting&) = nullptr;
     // The last thread inside an ownerless pool has ended its stay. Set by the schedule floor.

@@ -177,7 +177,7 @@ bool wait_for_done(frame& f, std::chrono::nanoseconds limit) {
     if (is_done(f)) return true;
     refuse_to_wait_for_oneself(f);
     const auto deadline = deadline_after(limit);
-    if (LASTLY_FAULT("W3") && this_thread.home != nullptr && claim_in_place(f)) this_thread.home->run_claimed(*this_thread.home->core, f);
+    if (LASTLY_FAULT("W3") && this_thread.home != nullptr) this_thread.home->run_in_place(*this_thread.home->core, f);
     for (int i = 0; i < spins_before_sleep; ++i) {
         if (is_done(f)) return true;
         pause_cpu();
@@ -193,10 +193,7 @@ void wait_for_done(frame& f) {
     if (is_done(f)) return;
     refuse_to_wait_for_oneself(f);
     pool_anchor* const home = this_thread.home;
-    if (home != nullptr && f.owner.load(acquire) == home && claim_in_place(f)) {   // order: [F2] the handle's own frame
-        home->run_claimed(*home->core, f);
-        return;
-    }
+    if (home != nullptr && f.owner.load(acquire) == home && home->run_in_place(*home->core, f)) return;   // order: [F2] the handle's own frame
     wait_for_done(f, forever);
 }
 

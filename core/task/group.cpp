@@ -1,6 +1,7 @@
 // See group.hpp; edges U1 to U4 in README.md here.
 #include "core/task/group.hpp"
 
+#include "core/base/thread.hpp"
 #include "core/structures/frame_store.hpp"
 #include "core/structures/tagged_stack.hpp"
 #include "core/task/anchor.hpp"
@@ -126,6 +127,16 @@ std::error_code group_core::stopped_from_above() const noexcept {
 
 bool group_core::cancel(std::error_code cause) noexcept { return context()->cancel(cause); }
 
+bool group_core::cancel_from_outside(std::error_code cause) noexcept {
+    cancellers_.fetch_add(1, seq_cst);                     // order: [U7] before the context is read
+    context_node* const node = context_.load(seq_cst);     // order: [U7] after this thread is counted; [U1] sees the node
+    node->retain();
+    cancellers_.fetch_sub(1, release);                     // order: [U7] the reference is there
+    const bool mine = node->cancel(cause);
+    node->release();
+    return mine;
+}
+
 bool group_core::note_waiter(std::uint32_t group) noexcept {
     std::uint32_t none = 0;
     return group != 0 && needed_by_.compare_exchange_strong(none, group, acq_rel, relaxed);   // order: [U6] before the waiter looks for members
@@ -207,9 +218,14 @@ void group_store::give(group_core& g) noexcept {
     free_groups.push(g.number_);
 }
 
-void group_store::renew(group_core& g) {
-    context_node* const fresh = make_below(g.parents_);
-    g.context_.exchange(fresh, acq_rel)->release();     // order: [U1] for the members that are spawned after this
+lastly::context group_store::another_context(const group_core& g) { return context_access::adopt(make_below(g.parents_)); }
+
+void group_store::renew(group_core& g, lastly::context fresh) noexcept {
+    context_node* const node = context_access::node(fresh);
+    node->retain();
+    context_node* const old = g.context_.exchange(node, seq_cst);     // order: [U1] for the members that are spawned after this; [U7] before the look at the cancellers
+    while (g.cancellers_.load(seq_cst) != 0) yield_thread();           // order: [U7] those that read the old one have their references
+    old->release();
 }
 
 }   // namespace lastly::detail

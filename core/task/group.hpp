@@ -68,8 +68,10 @@ public:
     void move_failures(std::vector<std::exception_ptr>& to);
     // The cause, if one of its parents stopped it, or that one's deadline. The owner's.
     std::error_code stopped_from_above() const noexcept;
-    // Asks all members to stop; true: this call did it.
+    // Asks all members to stop; true: this call did it. A member under way calls this: the context stays.
     bool cancel(std::error_code cause) noexcept;
+    // The same for any thread, also while the owner's wait renews the context.
+    bool cancel_from_outside(std::error_code cause) noexcept;
 
     // A member of another group waits for this one: what that one waits for is what this one needs (W1). True: noted, to be withdrawn.
     bool note_waiter(std::uint32_t group) noexcept;
@@ -91,6 +93,7 @@ private:
     group_parents parents_{};              // the owner's
     atomic<std::uint32_t> needed_by_{0};
     atomic<std::uint32_t> dropped_{0};
+    atomic<std::uint32_t> cancellers_{0};   // about to take a reference on the context
     atomic<context_node*> context_{nullptr};
     atomic<group_failure*> failures_{nullptr};
     group_failure reserve_{};              // for a failure that finds no memory: a wait never takes a failed group for a good one
@@ -115,8 +118,9 @@ struct group_store {
     static group_core& take(pool_anchor& pool, bool fail_fast, group_parents parents, creation_site parent);
     // Complete, and nobody refers to it any more.
     static void give(group_core& g) noexcept;
-    // A context of its own again, after a stop.
-    static void renew(group_core& g);
+    // A context of its own again, after a stop. The first throws std::bad_alloc.
+    static lastly::context another_context(const group_core& g);
+    static void renew(group_core& g, lastly::context fresh) noexcept;
 };
 
 }   // namespace lastly::detail

@@ -282,3 +282,44 @@ TEST_CASE("W2: a worker that waits in its hook for another pool is not stood in 
         check_end(other);
     });
 }
+
+TEST_CASE("W1: a chain of waits nests no deeper on one thread than help_depth") {
+    with_workers([](unsigned workers) {
+        static thread_local int depth = 0;
+        std::atomic<int> deepest{0}, ran{0};
+        auto o = options(workers);
+        o.tuning.help_depth = 4;
+        lastly::pool pool(o);
+        pool.run([&] {
+            auto handles = std::make_shared<std::vector<lastly::task_handle<void>>>(200);
+            for (std::size_t i = 0; i < handles->size(); ++i) {
+                (*handles)[i] = pool.submit([&, handles, i] {
+                    const int now = ++depth;
+                    for (int most = deepest.load(); most < now && !deepest.compare_exchange_weak(most, now);) {}
+                    if (i > 0) (*handles)[i - 1].wait();
+                    --depth;
+                    ran.fetch_add(1);
+                });
+            }
+            handles->back().wait();
+        });
+        pool.wait_idle();
+        CHECK(ran == 200);
+        CHECK(deepest <= 5);
+        check_end(pool);
+    });
+}
+
+TEST_CASE("W1: a husk that nobody met goes with the pool") {
+    with_workers([](unsigned workers) {
+        for (int round = 0; round < 50; ++round) {
+            lastly::pool pool(options(workers));
+            pool.run([&] {
+                for (int i = 0; i < 8; ++i) pool.submit([] {}).wait();   // claimed; its slot stays behind
+            });
+            check_end(pool);
+            CHECK(pool.ledger().held == 0);
+            CHECK(pool.profile().total == lastly::task_profile::counts{});
+        }
+    });
+}
