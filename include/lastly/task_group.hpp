@@ -34,7 +34,7 @@ public:
     ~task_group() { detail::close_group(pool_, core_); }
 
     /// Adds a member. Its error is the group's. Errors: as pool::detach; a rejected member's chain has run, the group is not failed by it.
-    /// Cost: as pool::detach; from a worker of the pool no counter that others touch, from another thread one of four.
+    /// Cost: as pool::detach; from a member on a worker no counter that others touch, from anywhere else an addition to one of four.
     template <class Body, class A1 = detail::none, class A2 = detail::none, class A3 = detail::none, class A4 = detail::none,
               class A5 = detail::none, class A6 = detail::none, class A7 = detail::none, class A8 = detail::none,
               class A9 = detail::none, class A10 = detail::none, class A11 = detail::none, class A12 = detail::none,
