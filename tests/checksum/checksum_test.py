@@ -11,11 +11,13 @@ import unittest
 sys.dont_write_bytecode = True      # nothing is written beside the sources
 
 import bar_test
+import deadline_test
 import errors_test
 import hashing_test
 import options_test
 import stopping_test
 import support
+import walk_test
 
 
 def main():
@@ -26,7 +28,7 @@ def main():
     loader = unittest.TestLoader()
     loader.testNamePatterns = [f"*{name}*" for name in sys.argv[2:]] or None
     suite = unittest.TestSuite()
-    for module in (hashing_test, stopping_test, errors_test, options_test, bar_test):
+    for module in (hashing_test, walk_test, stopping_test, deadline_test, errors_test, options_test, bar_test):
         suite.addTests(loader.loadTestsFromModule(module))
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
     failed = len({str(getattr(test, "test_case", test)) for test, _ in result.failures + result.errors})

@@ -18,7 +18,7 @@ class Errors(support.ChecksumTest):
         self.assertIn(f"lastly-checksum: cannot read {self.tree}/bad: Permission denied\n", done.err)
         self.assertIn(f"lastly-checksum: cannot read the directory {self.tree}/closed: Permission denied\n", done.err)
         self.assertEqual([line[34:] for line in done.out.splitlines()], [os.path.join(self.tree, "good")])
-        self.assertEqual(self.assert_clean(done, done.err)["failed"], 1)
+        self.assertEqual(self.assert_clean(done, done.err)["failed"], 2)
 
     def test_at_most_twenty_errors_are_listed(self):
         for number in range(33):
@@ -30,36 +30,39 @@ class Errors(support.ChecksumTest):
         self.assertEqual(self.assert_clean(done)["failed"], 33)
 
     def test_vanished_files(self):
-        """The walk finds the big file first; the others vanish, or turn into something else, while it is hashed."""
-        done = None
+        """One worker hashes the file that it lists last first; the others vanish, or turn into something else, meanwhile."""
+        roles = ("gone", "link", "directory", "fifo", "stays")
+        done = names = None
         for attempt in range(4):
-            with open(os.path.join(self.tree, "big"), "wb") as file:
-                file.truncate(1 << (30 + attempt))
-            for name in ("gone", "link", "directory", "stays", "fifo"):
-                self.write("below/" + name)
+            for number in range(6):
+                self.write(f"file-{number}")
+            paths = [entry.path for entry in os.scandir(self.tree)]
+            os.truncate(paths[-1], 1 << (30 + attempt))
+            names = dict(zip(roles, paths))
             terminal = support.Terminal(self.command("--workers", "1", "--output", self.list))
             seen = terminal.read_until(rb" 0/6 files")     # no +: the walk is over
             process_stopped = seen and terminal.pause()
-            below = os.path.join(self.tree, "below")
-            for name in ("gone", "link", "directory", "fifo"):
-                os.unlink(os.path.join(below, name))
-            os.symlink("stays", os.path.join(below, "link"))
-            os.mkdir(os.path.join(below, "directory"))
-            os.mkfifo(os.path.join(below, "fifo"))
+            for role in ("gone", "link", "directory", "fifo"):
+                os.unlink(names[role])
+            os.symlink(names["stays"], names["link"])
+            os.mkdir(names["directory"])
+            os.mkfifo(names["fifo"])
             if process_stopped:
                 terminal.resume()
             done = terminal.finish()
             if done.ledger().get("failed") == 4:
                 break       # else the machine was too fast: once more, with a bigger file
-            shutil.rmtree(below)
+            shutil.rmtree(self.tree)
+            os.mkdir(self.tree)
         self.assertEqual(done.code, 1, done.out)
-        for name, why in (("gone", "it vanished after the walk had found it): No such file or directory"),
+        for role, why in (("gone", "it vanished after the walk had found it): No such file or directory"),
                           ("link", "it became a symbolic link): Too many levels of symbolic links"),
                           ("directory", "it is a regular file no longer): Is a directory"),
                           ("fifo", "it is a regular file no longer): Invalid argument")):
-            self.assertEqual(done.out.count(f"lastly-checksum: cannot read {below}/{name} ({why}"), 1, done.out)
-        self.assertEqual(self.assert_clean(done)["succeeded"], 2)
-        self.assertEqual([line[34:] for line in self.read_list()], [f"{below}/stays", f"{self.tree}/big"])
+            self.assertEqual(done.out.count(f"lastly-checksum: cannot read {names[role]} ({why}"), 1, done.out)
+        self.assert_clean(done)
+        self.assertEqual(done.hashed(), 2)
+        self.assertEqual([line[34:] for line in self.read_list()], sorted([names["stays"], paths[-1]]))
 
     def test_tree_without_files(self):
         os.makedirs(os.path.join(self.tree, "only/directories"))
@@ -99,7 +102,8 @@ class Errors(support.ChecksumTest):
         done = self.checksum("--output", "/dev/full")
         self.assertEqual(done.code, 1)
         self.assertEqual(done.err, "lastly-checksum: cannot write the list to /dev/full: No space left on device\n")
-        self.assertEqual(self.assert_clean(done)["succeeded"], 50)
+        self.assert_clean(done)
+        self.assertEqual(done.hashed(), 50)
 
     def test_failed_list_leaves_the_old_one(self):
         self.many_files(2000)
@@ -133,16 +137,37 @@ class Errors(support.ChecksumTest):
         self.assert_clean(support.Finished(1, "", err), err)
 
     def test_too_few_descriptors(self):
-        self.many_files(200, 1 << 20)
-        limit = lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (12, 12))
-        done = self.checksum("--workers", "16", preexec_fn=limit)
-        if "UndefinedBehaviorSanitizer" in done.err and "invalid vptr" in done.err:
-            self.skipTest("this sanitizer needs descriptors of its own to look at a vptr")
-        self.assertEqual(os.listdir(self.temp), [])
-        if done.code != 0:
-            self.assertIn("Too many open files", done.err)
-        if "ledger" in done.out:
-            self.assert_clean(done)
+        """However few descriptors there are: nothing is left behind, and what was wrong is said, with what to do."""
+        self.many_files(60, 1 << 19)
+        for number in range(20):
+            self.write(f"directory-{number}/file", b"x")
+        for most in range(8, 41):
+            limit = lambda n=most: resource.setrlimit(resource.RLIMIT_NOFILE, (n, n))
+            with self.subTest(descriptors=most):
+                done = self.checksum("--workers", "16", "--output", self.list, preexec_fn=limit)
+                self.assertEqual(os.listdir(self.temp), [], done.err)
+                if "invalid vptr" in done.err:
+                    continue        # a sanitizer that needs descriptors of its own has ended the program
+                self.assertIn(done.code, (0, 1), done.err)
+                self.assert_clean(done)
+                self.assertEqual(done.code == 1, "Too many open files" in done.err, done.err)
+                self.assertEqual(done.code == 1, "raise the limit (ulimit -n) or use fewer --workers\n" in done.err, done.err)
+                if done.code == 0:
+                    self.assertEqual((done.err, done.hashed()), ("", 80))
+
+    def test_hardly_any_descriptor(self):
+        """Not even the program's own can be had."""
+        if support.is_sanitized():
+            self.skipTest("a sanitizer needs descriptors of its own to start")
+        self.many_files(3)
+        told = set()
+        for most in range(4, 8):
+            limit = lambda n=most: resource.setrlimit(resource.RLIMIT_NOFILE, (n, n))
+            done = self.checksum("--workers", "2", preexec_fn=limit)
+            self.assertEqual(os.listdir(self.temp), [], done.err)
+            self.assertEqual(done.code == 1, "Too many open files" in done.err, done.err)
+            told.add(done.code)
+        self.assertEqual(told, {0, 1}, "too few at one end, enough for one file at a time at the other")
 
     def test_temporary_directory_that_cannot_be_made(self):
         self.write("a")

@@ -25,7 +25,8 @@ class Hashing(support.ChecksumTest):
         for workers in ("1", "2", "8"):
             done = self.checksum("--workers", workers, "--output", self.list)
             self.assertEqual((done.code, done.err), (0, ""), done.out)
-            self.assertEqual(self.assert_clean(done)["succeeded"], len(names))
+            self.assertEqual(done.hashed(), len(names))
+            self.assertEqual(self.assert_clean(done)["succeeded"], len(names) + 6, "a task each for the directories, too")
             lines = self.read_list()
             self.assertEqual([line[34:] for line in lines], [os.path.join(self.tree, name) for name in names])
             self.assertTrue(all(re.fullmatch(r"[0-9a-f]{32}  ", line[:34]) for line in lines), lines)

@@ -26,6 +26,9 @@ class Options(support.ChecksumTest):
                 (f"--abort-after needs a whole number {at_least}, not '1.5'", ["--abort-after=1.5"]),
                 (f"--abort-after needs a whole number {at_least}, not '99999999999999999999'",
                  ["--abort-after", "99999999999999999999"]),
+                ("--deadline needs a number of seconds after it", ["--deadline"]),
+                *((f"--deadline needs a number of seconds above 0 and up to 1000000000, such as 2.5, not '{value}'", [f"--deadline={value}"])
+                  for value in ("0", "0.0", "-1", "soon", "1s", "1,5", "1e3", "inf", "nan", "+1", " 1", "1000000001", "9" * 400)),
                 ("--cancel-after and --abort-after exclude each other; give one of them",
                  ["--cancel-after", "1", "--abort-after", "1"]),
                 ("--output needs the name of the file to write after it", ["--output"]),
@@ -64,7 +67,7 @@ class Options(support.ChecksumTest):
     def test_help_and_version(self):
         done = self.run_command([support.PROGRAM, "--help"])
         self.assertEqual((done.code, done.err), (0, ""))
-        for option in ("--workers", "--cancel-after", "--abort-after", "--output", "--print", "--temp", "--quiet", "--version"):
+        for option in ("--workers", "--cancel-after", "--abort-after", "--deadline", "--output", "--print", "--temp", "--quiet", "--version"):
             self.assertIn(option, done.out)
         self.assertLessEqual(max(map(len, done.out.splitlines())), 80)
         done = self.run_command([support.PROGRAM, "--version"])

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
+#include <new>
 #include <utility>
 
 namespace checksum {
@@ -25,6 +27,28 @@ std::error_code unique_fd::close() noexcept {
     const int fd = release();
     if (fd < 0 || ::close(fd) == 0) return {};
     return last_error();
+}
+
+int open_at_any_length(const std::string& path, int flags) noexcept try {
+    unique_fd base;
+    std::size_t from = 0;
+    while (path.size() - from >= PATH_MAX) {
+        const std::size_t cut = path.rfind('/', from + PATH_MAX - 2);
+        if (cut == std::string::npos || cut <= from) {
+            errno = ENAMETOOLONG;
+            return -1;
+        }
+        const std::string step = path.substr(from, cut - from);
+        unique_fd next(::openat(base.valid() ? base.get() : AT_FDCWD, step.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        if (!next.valid()) return -1;
+        base = std::move(next);
+        from = path.find_first_not_of('/', cut);
+        if (from == std::string::npos) from = path.size();
+    }
+    return ::openat(base.valid() ? base.get() : AT_FDCWD, path.c_str() + from, flags);
+} catch (const std::bad_alloc&) {
+    errno = ENOMEM;
+    return -1;
 }
 
 std::error_code last_error() noexcept { return {errno, std::generic_category()}; }

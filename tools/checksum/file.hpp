@@ -1,13 +1,21 @@
-// A descriptor that closes itself, errors from errno, and writing until all is written.
+// A descriptor that closes itself, opening, errors from errno, and writing until all is written.
 // Any thread may call the functions; an object belongs to one thread at a time.
 // The descriptor of a file being hashed is not kept here: there the close is a finalizer of its task.
 #pragma once
+
+#include <sys/types.h>
 
 #include <string>
 #include <string_view>
 #include <system_error>
 
 namespace checksum {
+
+struct file_id {
+    dev_t device = 0;
+    ino_t inode = 0;
+    friend bool operator==(const file_id&, const file_id&) = default;
+};
 
 class unique_fd {
 public:
@@ -28,6 +36,9 @@ public:
 private:
     int fd_ = -1;
 };
+
+/// As open(2), also for a path beyond PATH_MAX: then step by step, with one more descriptor meanwhile. -1 with errno.
+[[nodiscard]] int open_at_any_length(const std::string& path, int flags) noexcept;
 
 [[nodiscard]] std::error_code last_error() noexcept;
 

@@ -29,7 +29,7 @@ std::string reading(const std::string& path) {
 
 /// O_NONBLOCK: should the name have become a fifo, opening must not wait for a writer.
 int open_to_read(lastly::task_context& task, const std::string& path) {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    const int fd = open_at_any_length(path, O_RDONLY | O_NOFOLLOW | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
     if (fd < 0) throw_last_error(reading(path));
     task.defer([fd] { ::close(fd); });
     struct stat info{};

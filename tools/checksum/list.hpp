@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "directory.hpp"
 #include "parts.hpp"
-#include "run.hpp"
 
 namespace checksum {
 

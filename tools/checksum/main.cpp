@@ -6,11 +6,8 @@
 #include <exception>
 #include <new>
 #include <optional>
-#include <set>
 #include <string>
 #include <system_error>
-
-#include <lastly/lastly.hpp>
 
 #include "errors.hpp"
 #include "file.hpp"
@@ -30,32 +27,38 @@
 namespace checksum {
 namespace {
 
-enum exit_code : int { all_well = 0, some_error = 1, wrong_options = 2, not_clean = 3 };
+enum exit_code : int { all_well = 0, some_error = 1, wrong_options = 2, not_clean = 3, deadline_passed = 4 };
 
 void complain(const std::string& text) { static_cast<void>(write_all(STDERR_FILENO, "lastly-checksum: " + text + "\n")); }
 
 /// Joins the parts, or drops them where a list would be misleading: after a signal or a failed part file.
 void finish_parts(const options& o, run_result& r, const part_store& parts, error_list& errors, progress& bar) {
-    const bool drop = r.signal != 0 || r.part_failed;
+    const bool drop = r.signal != 0 || r.counts.part_failed;
     const list_target target = drop ? list_target{} : list_target{o.output, o.print};
     const std::uint64_t all = r.hashed.size();
-    const auto advance = [&](std::uint64_t done) { bar.update({"joining", done, all, false, r.bytes}); };
+    const auto advance = [&](std::uint64_t done) { bar.update({"joining", done, all, false, r.counts.bytes}); };
     if (o.print) bar.clear();
     try {
         write_list(target, r.hashed, parts, advance);
     } catch (const std::system_error& error) {
         errors.add(error.what());
+        if (error.code() == std::errc::too_many_files_open) r.counts.out_of_descriptors = true;
         for (const hashed_file& f : r.hashed) parts.remove(f.part);
     }
 }
 
 std::string advice(const options& o, const run_result& r, const part_store& parts, const error_list& errors) {
-    if (r.part_failed) {
+    if (r.counts.out_of_descriptors) {
+        return std::string(r.counts.part_failed ? "no list was written: " : "") +
+               "more files have to be open at once than this process may: raise the limit (ulimit -n) or use fewer --workers";
+    }
+    if (r.counts.part_failed) {
         return "no list was written: make room in the file system of " + printable(parts.path()) +
                " or choose another directory with --temp";
     }
+    if (r.counts.deadline_passed) return "the deadline passed before all files were hashed";
     const bool walked_all = r.workers != 0 && r.signal == 0 && !r.stopped;
-    if (walked_all && r.ledger.attempts == 0 && errors.count() == 0) {
+    if (walked_all && r.counts.found == 0 && errors.count() == 0) {
         return "there is no regular file below " + printable(o.directory) + ": nothing was hashed";
     }
     return {};
@@ -73,6 +76,7 @@ ending tell(const options& o, const run_result& r, const leftovers& left, const 
     const bool clean = r.ledger.balanced() && !left.any();
     ending end{all_well, r.signal};
     if (errors.count() != 0 || !advised.empty()) end.code = some_error;
+    if (r.counts.deadline_passed) end.code = deadline_passed;
     if (!clean) end.code = not_clean;
     if (o.quiet && clean) return end;
     const std::string text = (o.quiet ? "" : summary_text(o, r)) + ledger_text(r.ledger) + leftovers_text(left);
@@ -84,7 +88,7 @@ ending tell(const options& o, const run_result& r, const leftovers& left, const 
 }
 
 ending run_program(const options& o) {
-    const std::set<int> open_before = open_descriptors();
+    const descriptor_watch descriptors;
     std::optional<part_store> parts(o.temp);
     error_list errors;
     progress bar(!o.quiet);
@@ -104,7 +108,7 @@ ending run_program(const options& o) {
     }
     parts.reset();
     bar.clear();
-    left.descriptors = descriptors_left_open(open_before);
+    left.descriptors = descriptors.left_open();
     return tell(o, r, left, errors, advised);
 }
 

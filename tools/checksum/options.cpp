@@ -7,6 +7,7 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <limits>
 #include <string_view>
@@ -51,6 +52,18 @@ std::uint64_t number(std::string_view name, const std::string& text, std::uint64
     refuse(std::string(name) + " needs a whole number " + range + ", not '" + printable(text) + "'");
 }
 
+std::chrono::nanoseconds seconds(std::string_view name, const std::string& text) {
+    constexpr double most_seconds = 1e9;
+    double n = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, error] = std::from_chars(text.data(), end, n, std::chars_format::fixed);
+    if (error == std::errc() && stop == end && n > 0 && n <= most_seconds) {    // neither infinity nor "nan" comes through
+        return std::chrono::nanoseconds(static_cast<std::int64_t>(std::ceil(n * 1e9)));
+    }
+    refuse(std::string(name) + " needs a number of seconds above 0 and up to 1000000000, such as 2.5, not '" +
+           printable(text) + "'");
+}
+
 void take_option(options& o, std::string_view name, std::optional<std::string_view> inline_value, command_line& line) {
     constexpr auto any = std::numeric_limits<std::uint64_t>::max();
     struct flag {
@@ -72,6 +85,8 @@ void take_option(options& o, std::string_view name, std::optional<std::string_vi
         o.cancel_after = number(name, value("a number of files"), 0, any);
     } else if (name == "--abort-after") {
         o.abort_after = number(name, value("a number of files"), 0, any);
+    } else if (name == "--deadline") {
+        o.deadline = seconds(name, value("a number of seconds"));
     } else if (name == "--output") {
         o.output = value("the name of the file to write");
     } else if (name == "--temp") {
@@ -159,16 +174,19 @@ std::string help_text() {
     return "Usage: lastly-checksum [options] [directory]\n"
            "\n"
            "Hashes every regular file below the directory (default: /usr/share) with\n"
-           "XXH3 (128 bits), one task a file, and proves at the end that every finalizer\n"
-           "ran and nothing was left behind. Symbolic links are not followed.\n"
+           "XXH3 (128 bits), one task a file and one a directory, and proves at the end\n"
+           "that every finalizer ran and nothing was left behind. Symbolic links are not\n"
+           "followed.\n"
            "\n"
            "  --output FILE      write the list there: <hash>  <path>, sorted by path\n"
            "  --print            write the list to standard output; the rest goes to\n"
            "                     standard error\n"
            "  --workers N        worker threads (default: the CPUs this process may use)\n"
-           "  --cancel-after N   once N files are done, cancel the task of every other file\n"
+           "  --cancel-after N   once N files are done, cancel all other tasks\n"
            "  --abort-after N    once N files are done, shut the pool down at once, while\n"
            "                     files are still being submitted\n"
+           "  --deadline SECONDS once so much time has passed (2.5, for instance), cancel\n"
+           "                     what is not done; the list holds the files that are\n"
            "  --temp DIR         where the part files go, in a directory of the run's own\n"
            "                     (default: $TMPDIR, else /tmp)\n"
            "  --quiet            errors only: no progress bar, no ledger if it balances\n"
@@ -176,7 +194,8 @@ std::string help_text() {
            "\n"
            "Exit status: 0 all files hashed, or stopped as asked; 1 some file could not be\n"
            "read or written, or there was none; 2 wrong options; 3 the ledger does not\n"
-           "balance or something was left behind.\n";
+           "balance or something was left behind; 4 the deadline passed before all was\n"
+           "hashed, whatever else there was.\n";
 }
 
 }  // namespace checksum

@@ -2,6 +2,7 @@
 // What can be known to be wrong before the work begins is refused here, each time with what to do instead.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <stdexcept>
@@ -16,6 +17,7 @@ struct options {
     unsigned workers = 0;                       // 0: as many as the pool thinks right
     std::optional<std::uint64_t> cancel_after;
     std::optional<std::uint64_t> abort_after;
+    std::optional<std::chrono::nanoseconds> deadline;     // from the start of the walk
     bool print = false;
     bool quiet = false;
     bool help = false;

@@ -33,35 +33,26 @@ bool is_dot(const char* name) noexcept {
 
 /// Calls `act` for each file of the directory; it may remove that file.
 template <class Act>
-std::error_code each_file(int directory, Act act) noexcept {
-    const int fd = ::openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return last_error();
-    DIR* const stream = ::fdopendir(fd);
-    if (stream == nullptr) {
-        const std::error_code error = last_error();
-        ::close(fd);
-        return error;
-    }
-    while (const dirent* const entry = ::readdir(stream)) {
+void each_file(DIR* directory, Act act) noexcept {
+    ::rewinddir(directory);
+    while (const dirent* const entry = ::readdir(directory)) {
         if (!is_dot(entry->d_name)) act(entry->d_name);
     }
-    ::closedir(stream);
-    return {};
 }
 
 }  // namespace
 
 part_store::part_store(const std::string& parent) {
-    std::string pattern = parent + (parent.back() == '/' ? "" : "/") + "lastly-checksum-XXXXXX";
-    if (::mkdtemp(pattern.data()) == nullptr) {
+    path_ = parent + (parent.back() == '/' ? "" : "/") + "lastly-checksum-XXXXXX";
+    if (::mkdtemp(path_.data()) == nullptr) {
         throw_last_error("cannot make a temporary directory in " + printable(parent) +
                          " (choose another with --temp)");
     }
-    path_ = std::move(pattern);
-    directory_ = unique_fd(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    stream_ = ::opendir(path_.c_str());
     struct stat info{};
-    if (!directory_.valid() || ::fstat(directory_.get(), &info) != 0) {
+    if (stream_ == nullptr || ::fstat(directory(), &info) != 0) {
         const std::error_code error = last_error();
+        if (stream_ != nullptr) ::closedir(stream_);
         ::rmdir(path_.c_str());
         throw std::system_error(error, "cannot open the temporary directory " + printable(path_));
     }
@@ -71,11 +62,11 @@ part_store::part_store(const std::string& parent) {
 part_store::~part_store() { static_cast<void>(close()); }
 
 int part_store::create(std::uint64_t number) const noexcept {
-    return ::openat(directory_.get(), part_name(number).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    return ::openat(directory(), part_name(number).c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 }
 
 void part_store::remove(std::uint64_t number) const {
-    if (::unlinkat(directory_.get(), part_name(number).c_str(), 0) == 0 || errno == ENOENT) return;
+    if (::unlinkat(directory(), part_name(number).c_str(), 0) == 0 || errno == ENOENT) return;
     throw_last_error("cannot remove the part file " + printable(path_) + "/" + std::to_string(number));
 }
 
@@ -83,7 +74,7 @@ void part_store::read(std::uint64_t number, std::string& text) const {
     const auto fail = [&] {
         throw_last_error("cannot read the part file " + printable(path_) + "/" + std::to_string(number));
     };
-    const unique_fd part(::openat(directory_.get(), part_name(number).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+    const unique_fd part(::openat(directory(), part_name(number).c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
     if (!part.valid()) fail();
     std::array<char, 8192> buffer;
     for (;;) {
@@ -97,25 +88,17 @@ void part_store::read(std::uint64_t number, std::string& text) const {
     }
 }
 
-std::uint64_t part_store::left() const {
+std::uint64_t part_store::left() const noexcept {
     std::uint64_t count = 0;
-    if (const std::error_code error = each_file(directory_.get(), [&](const char*) { ++count; })) {
-        throw std::system_error(error, "cannot look into the temporary directory " + printable(path_));
-    }
+    each_file(stream_, [&](const char*) { ++count; });
     return count;
 }
 
 std::error_code part_store::close() noexcept {
-    if (path_.empty()) return {};
-    const int directory = directory_.get();
-    std::error_code error = each_file(directory, [&](const char* name) { ::unlinkat(directory, name, 0); });
-    if (::rmdir(path_.c_str()) != 0) {
-        error = last_error();
-    } else {
-        error.clear();
-    }
-    path_.clear();
-    static_cast<void>(directory_.close());
+    if (stream_ == nullptr) return {};
+    each_file(stream_, [this](const char* name) { ::unlinkat(directory(), name, 0); });
+    const std::error_code error = ::rmdir(path_.c_str()) == 0 ? std::error_code() : last_error();
+    ::closedir(std::exchange(stream_, nullptr));
     return error;
 }
 

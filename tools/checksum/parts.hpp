@@ -2,8 +2,11 @@
 // 1. create, write and remove may be called by any thread for part numbers of its own; the rest is main's.
 // 2. A part exists from create() to remove(); removing one that does not exist is no error, since a task's
 //    finalizer removes its part whether or not the body came as far as making it.
-// 3. Whatever happens, close() or else the destructor removes the directory with all that is in it.
+// 3. Whatever happens, close() or else the destructor removes the directory with all that is in it. The directory stays
+//    open from the first moment to the last: looking into it and emptying it need no descriptor, which might not be had.
 #pragma once
+
+#include <dirent.h>
 
 #include <cstdint>
 #include <string>
@@ -11,7 +14,6 @@
 #include <system_error>
 
 #include "file.hpp"
-#include "walk.hpp"
 
 namespace checksum {
 
@@ -34,13 +36,15 @@ public:
     void read(std::uint64_t number, std::string& text) const;
 
     /// How many files are in the directory now.
-    [[nodiscard]] std::uint64_t left() const;
+    [[nodiscard]] std::uint64_t left() const noexcept;
     /// Removes what is left and the directory.
     [[nodiscard]] std::error_code close() noexcept;
 
 private:
-    std::string path_;      // empty once removed
-    unique_fd directory_;
+    [[nodiscard]] int directory() const noexcept { return ::dirfd(stream_); }
+
+    std::string path_;
+    DIR* stream_ = nullptr;     // null once removed
     file_id id_;
 };
 

@@ -2,6 +2,8 @@
 #include "report.hpp"
 
 #include <array>
+#include <charconv>
+#include <chrono>
 #include <cstdio>
 
 #include "errors.hpp"
@@ -16,8 +18,18 @@ std::string counted(std::uint64_t count, const char* word) {
 }
 
 std::string ended_how(const run_result& r) {
-    return std::to_string(r.hashed.size()) + " hashed, " + std::to_string(r.failed) + " failed, " + std::to_string(r.cancelled) +
-           " cancelled, " + std::to_string(r.rejected) + " rejected\n";
+    const endings& files = r.counts.files;
+    std::string text = std::to_string(files.succeeded) + " hashed, " + std::to_string(files.failed) + " failed, " +
+                       std::to_string(files.cancelled) + " cancelled, " + std::to_string(files.rejected) + " rejected";
+    const std::uint64_t unread = r.counts.directories.cancelled + r.counts.directories.rejected;
+    if (unread == 0) return text + "\n";
+    return text + "; " + std::to_string(unread) + (unread == 1 ? " directory" : " directories") + " not read to the end\n";
+}
+
+std::string decimal_seconds(std::chrono::nanoseconds time) {
+    std::array<char, 40> text{};
+    const auto end = std::to_chars(text.data(), text.data() + text.size(), std::chrono::duration<double>(time).count());
+    return std::string(text.data(), end.ptr) + " s";
 }
 
 std::string seconds_text(double seconds) {
@@ -44,16 +56,17 @@ std::string error_list::to_text() const {
 }
 
 std::string summary_text(const options& o, const run_result& r) {
-    std::string text = counted(r.hashed.size(), "file") + ", " + readable_bytes(static_cast<double>(r.bytes)) + " hashed in " +
+    std::string text = counted(r.counts.files.succeeded, "file") + ", " + readable_bytes(static_cast<double>(r.counts.bytes)) + " hashed in " +
                        seconds_text(r.seconds) + " by " + counted(r.workers, "worker");
-    if (r.seconds > 0) text += " (" + readable_bytes(static_cast<double>(r.bytes) / r.seconds) + "/s)";
+    if (r.seconds > 0) text += " (" + readable_bytes(static_cast<double>(r.counts.bytes) / r.seconds) + "/s)";
     text += "\n";
     if (r.signal != 0) text += std::string("interrupted by ") + signal_name(r.signal) + ": " + ended_how(r);
-    if (r.part_failed) text += "stopped because a part file could not be written: " + ended_how(r);
+    if (r.counts.part_failed) text += "stopped because a part file could not be written: " + ended_how(r);
+    if (r.counts.deadline_passed) text += "stopped by the deadline of " + decimal_seconds(*o.deadline) + ": " + ended_how(r);
     const auto as_asked = [&](const char* verb, const char* option, std::uint64_t after) {
         if (r.stopped) {
             text += std::string(verb) + " after " + counted(after, "file") + " as asked: " + ended_how(r);
-        } else if (r.signal == 0 && !r.part_failed) {
+        } else if (r.signal == 0 && !r.counts.part_failed && !r.counts.deadline_passed) {
             text += std::string("not ") + verb + ": the tree has fewer files than " + option + " " + std::to_string(after) + "\n";
         }
     };

@@ -1,28 +1,32 @@
-// Walks a directory tree on the calling thread and hands over each regular file as it is found.
-// 1. One directory is open at a time, however deep the tree.
-// 2. Symbolic links are not followed, but for the starting directory itself.
-// 3. The run's own temporary directory is left out, should it lie in the tree.
+// Reading one directory: opening it, and its entries one by one.
+// Any thread; an open directory belongs to one thread at a time. Symbolic links are not followed, but for the
+// starting directory itself.
 #pragma once
 
-#include <sys/types.h>
+#include <dirent.h>
 
-#include <functional>
+#include <optional>
 #include <string>
+
+#include "file.hpp"
 
 namespace checksum {
 
-struct file_id {
-    dev_t device = 0;
-    ino_t inode = 0;
-    friend bool operator==(const file_id&, const file_id&) = default;
+enum class entry_kind { file, directory, other };
+
+struct directory_entry {
+    entry_kind kind;
+    const char* name;       // valid until the next one is read
 };
 
-struct walk_calls {
-    std::function<bool(std::string&& path)> file;           // false ends the walk
-    std::function<void(const std::string& text)> error;     // a directory that could not be read, and why
-};
+/// Null with errno if it cannot be opened. The caller closes it with ::closedir.
+[[nodiscard]] DIR* open_directory(const std::string& path, bool follow_link) noexcept;
 
-/// Returns false if `file` ended the walk.
-bool walk(const std::string& top, const file_id& left_out, const walk_calls& calls);
+/// The next entry but for "." and ".."; empty at the end, and with errno (else 0) if reading failed.
+[[nodiscard]] std::optional<directory_entry> next_entry(DIR* directory) noexcept;
+
+[[nodiscard]] bool is_same(DIR* directory, const file_id& id) noexcept;
+
+[[nodiscard]] std::string joined(const std::string& directory, const char* name);
 
 }  // namespace checksum
