@@ -60,3 +60,17 @@ class Stopping(support.ChecksumTest):
             self.assertIn(f"interrupted by {signal.Signals(number).name}: ", done.out)
             self.assertGreater(self.assert_clean(done)["cancelled"], 0)
             self.assertFalse(os.path.exists(self.list))
+
+    def test_a_signal_that_comes_twice_at_once_is_one_request(self):
+        """As from timeout(1), which signals the program and then its process group."""
+        self.many_files(2, 1 << 42)
+        for _ in range(20):
+            process = subprocess.Popen(self.command(), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                       preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+            support.wait_for(lambda p=process: any(self.tree + "/" in target for target in support.open_files(p.pid)))
+            process.send_signal(signal.SIGTERM)
+            support.wait_for(lambda p=process: support.has_no_pending_signal(p.pid) or p.poll() is not None)
+            process.send_signal(signal.SIGTERM)
+            out, err = (stream.decode() for stream in process.communicate(timeout=support.LIMIT_SECONDS))
+            self.assertEqual((process.returncode, err), (-signal.SIGTERM, ""))
+            self.assert_clean(support.Finished(process.returncode, out, err))

@@ -166,6 +166,14 @@ def open_files(pid):
     return targets
 
 
+def has_no_pending_signal(pid):
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii") as file:
+            return re.search(r"^ShdPnd:\s*0+$", file.read(), re.MULTILINE) is not None
+    except FileNotFoundError:
+        return True
+
+
 def wait_for(condition):
     end = time.monotonic() + LIMIT_SECONDS
     while not condition():

@@ -3,6 +3,8 @@
 
 #include <atomic>
 #include <csignal>
+#include <cstdint>
+#include <ctime>
 
 namespace checksum {
 namespace {
@@ -10,8 +12,25 @@ namespace {
 std::atomic<int> noted_signal{0};
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler stores to it");
 
+std::atomic<std::int64_t> noted_at_ms{0};
+static_assert(std::atomic<std::int64_t>::is_always_lock_free, "a signal handler stores to it");
+
+/// timeout(1) signals the program and then its process group, which is one request and must not count as two.
+constexpr std::int64_t one_request_ms = 500;
+
+std::int64_t now_ms() noexcept {
+    timespec now{};
+    ::clock_gettime(CLOCK_MONOTONIC, &now);
+    return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
 void note(int signal) {
-    noted_signal.store(signal, std::memory_order_relaxed);      // order: relaxed; the number is all that is told
+    if (noted_signal.load(std::memory_order_relaxed) == 0) {        // order: relaxed; the number is all that is told
+        noted_at_ms.store(now_ms(), std::memory_order_relaxed);     // order: relaxed; read by this handler only, on the main thread
+        noted_signal.store(signal, std::memory_order_relaxed);      // order: relaxed; as above
+    } else if (now_ms() - noted_at_ms.load(std::memory_order_relaxed) >= one_request_ms) {      // order: relaxed; as above
+        end_by(signal);
+    }
 }
 
 }  // namespace
@@ -24,7 +43,8 @@ void watch_for_interrupts() {
         if (!usual) continue;
         struct sigaction action {};
         action.sa_handler = note;
-        action.sa_flags = static_cast<int>(SA_RESETHAND);
+        // None of the three while another is being handled: the handler is nobody's but one at a time.
+        for (const int other : {SIGINT, SIGTERM, SIGHUP}) ::sigaddset(&action.sa_mask, other);
         ::sigaction(signal, &action, nullptr);
     }
     for (const int signal : {SIGPIPE, SIGXFSZ}) {

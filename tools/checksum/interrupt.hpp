@@ -1,5 +1,6 @@
-// SIGINT, SIGTERM and SIGHUP ask the main thread to stop and clean up; a second one has its usual effect at once.
-// The handler only notes the signal's number. Workers block these signals; a signal ignored by the caller stays so.
+// SIGINT, SIGTERM and SIGHUP ask the main thread to stop and clean up; a second one, half a second
+// later or more, has its usual effect at once.
+// The handler notes the signal's number and its time. Workers block these signals; a signal ignored by the caller stays so.
 #pragma once
 
 namespace checksum {
