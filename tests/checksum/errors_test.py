@@ -145,9 +145,12 @@ class Errors(support.ChecksumTest):
             limit = lambda n=most: resource.setrlimit(resource.RLIMIT_NOFILE, (n, n))
             with self.subTest(descriptors=most):
                 done = self.checksum("--workers", "16", "--output", self.list, preexec_fn=limit)
-                self.assertEqual(os.listdir(self.temp), [], done.err)
                 if "invalid vptr" in done.err:
-                    continue        # a sanitizer that needs descriptors of its own has ended the program
+                    # This sanitizer opens a pipe to look at memory, takes a lack of descriptors for bad memory, and ends
+                    # the program in the midst of its work. Nothing can be cleaned up then.
+                    subprocess.run(["rm", "-rf", *(entry.path for entry in os.scandir(self.temp))], check=True)
+                    self.skipTest("the vptr sanitizer needs descriptors of its own; address alone does not")
+                self.assertEqual(os.listdir(self.temp), [], done.err)
                 self.assertIn(done.code, (0, 1), done.err)
                 self.assert_clean(done)
                 self.assertEqual(done.code == 1, "Too many open files" in done.err, done.err)
