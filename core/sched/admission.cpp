@@ -64,7 +64,7 @@ public:
 private:
     bool is_over() noexcept {
         if (is_rejecting(pool_.anchor->gate().load(seq_cst), false)) result_ = room_result::closed;   // order: [C1] the closer sets the gate, then looks at the waiters
-        else if ((cause_ = listener_.cause())) result_ = room_result::stopped;
+        else if ((cause_ = listener_.cause()) && !LASTLY_FAULT("A5-stop")) result_ = room_result::stopped;
         else return take_room(pool_);
         return true;
     }

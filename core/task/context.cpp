@@ -270,7 +270,7 @@ context_node* context_node::stop_children(context_node* last) noexcept {
 
 void context_node::run_callbacks() noexcept {
     // The lock was taken after the stop was set: whoever asks for a token later is given another one, so this one stays as it is.
-    if (!source_) return;
+    if (!source_ || LASTLY_FAULT("C1-callback")) return;
     std::unique_lock lock(mutex_, std::defer_lock);
     if (LASTLY_FAULT("C6")) lock.lock();
     source_->request_stop();

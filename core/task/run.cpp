@@ -99,7 +99,7 @@ const context& context_of(run_record& r) {
         context_node* const node = context_node::make(parents);
         r.own = context_access::adopt(node);
         if (r.cause) node->cancel(r.cause);
-        if (r.task->type().has_handle_part) give_node(*r.task, *node);
+        if (r.task->type().has_handle_part && !LASTLY_FAULT("C3-own")) give_node(*r.task, *node);
     }
     return r.own;
 }

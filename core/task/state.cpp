@@ -57,7 +57,7 @@ bool claim_in_place(frame& f) noexcept {
 }
 
 bool stop_sources::find(std::error_code& cause) const noexcept {
-    if (attached != nullptr && attached->stopped()) cause = attached->cause();
+    if (attached != nullptr && attached->stopped() && !LASTLY_FAULT("C5")) cause = attached->cause();
     else if (group != nullptr && group->stopped()) cause = group->cause();
     else if (pool_abrupt) cause = errc::pool_shutdown;
     else return false;

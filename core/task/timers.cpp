@@ -27,7 +27,7 @@ std::error_code timers::add(deadline_heap::entry& e, time_point deadline) noexce
             bell_.fetch_add(1, relaxed);         // order: the futex compares the word itself; all else is under the lock
         }
     }
-    if (rings) futex_wake_one(bell_.address());
+    if (rings && !LASTLY_FAULT("timer-bell")) futex_wake_one(bell_.address());
     return {};
 }
 

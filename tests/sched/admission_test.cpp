@@ -213,6 +213,56 @@ TEST_CASE("A5: a blocked caller waits for room, workers exceed it; a close wakes
     });
 }
 
+TEST_CASE("A5: a blocked caller wakes when its context stops, and is rejected with that cause") {
+    with_workers([](unsigned workers) {
+        auto o = options(workers);
+        o.capacity = workers;
+        o.overflow = lastly::overflow::block;
+        lastly::pool pool(o);
+        auto attached = lastly::with_cancel();
+        const auto timed = lastly::with_timeout(attached.context(), std::chrono::milliseconds(2));
+        std::optional<blockade> all(std::in_place, pool, workers);
+        std::atomic<bool> body{false};
+        const auto rejected_by = [&](const lastly::context& c) {
+            std::error_code of_chain, thrown;
+            std::thread::id ran;
+            try {
+                pool.detach([&] { body = true; }, c, lastly::finally([&](const lastly::outcome& out) {
+                                of_chain = out.rejected() ? out.cause() : std::error_code();
+                                ran = std::this_thread::get_id();
+                            }));
+            } catch (const lastly::task_rejected& e) {
+                thrown = e.code();
+            }
+            CHECK(of_chain == thrown);
+            CHECK(ran == std::this_thread::get_id());
+            return thrown;
+        };
+        CHECK(rejected_by(timed.context()) == lastly::errc::deadline_exceeded);   // while it waits, most probably
+        CHECK(rejected_by(timed.context()) == lastly::errc::deadline_exceeded);   // it had stopped before
+        std::error_code outside, inside_task;
+        std::thread other([&] { outside = rejected_by(attached.context()); });
+        lastly::pool second(options(1));
+        std::atomic<bool> about_to{false};
+        auto task = second.submit([&] {
+            about_to = true;
+            inside_task = rejected_by(lastly::context());   // it waits as a task that its handle stops
+        });
+        await([&] { return about_to.load(); });
+        const std::error_code why(77, std::generic_category());
+        CHECK(attached.cancel(why));
+        other.join();
+        CHECK(outside == why);
+        CHECK(task.cancel(why));
+        task.get();
+        CHECK(inside_task == why);
+        CHECK_FALSE(body);
+        all->open();
+        check_end(second);
+        check_end(pool);
+    });
+}
+
 TEST_CASE("A5: caller_runs runs the task on the caller") {
     with_workers([](unsigned workers) {
         auto o = options(workers);

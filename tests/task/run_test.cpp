@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <chrono>
+#include <optional>
 #include <stdexcept>
 
 using namespace support;
@@ -170,6 +172,32 @@ TEST_CASE("run: this_task knows whether, what, and in which phase") {
             }));
         CHECK(right == 4);
         CHECK_THROWS_AS(lastly::this_task::defer([] {}), std::logic_error);
+        check_end(pool);
+    });
+}
+
+TEST_CASE("C4: a finalizer's context shows no stop, one obtained before tells the truth") {
+    const std::error_code why(77, std::generic_category());
+    with_workers([why](unsigned workers) {
+        lastly::pool pool(options(workers));
+        gate running;
+        std::optional<lastly::context> before, inside;
+        auto handle = pool.submit(
+            [&](lastly::task_context& t) {
+                before = t.context();
+                running.pass();
+            },
+            lastly::finally([&] {
+                inside = lastly::this_task::context();
+                CHECK(before->cause() == why);
+                CHECK_FALSE(inside->stop_requested());
+                CHECK(inside->sleep_for(std::chrono::microseconds(1)));
+            }));
+        running.wait_for_arrivals(1);
+        CHECK(handle.cancel(why));
+        running.open();
+        handle.get();
+        CHECK_FALSE(*inside == *before);
         check_end(pool);
     });
 }

@@ -3,6 +3,8 @@
 
 #include <doctest/doctest.h>
 
+#include <optional>
+
 using namespace support;
 
 TEST_CASE("C2: cancelling a queued task runs its finalizers on a worker, never on the canceller, and not its body") {
@@ -118,4 +120,29 @@ TEST_CASE("W1: nested waits on one worker end, fifty deep") {
     std::function<int(int)> down = [&](int depth) { return depth == 0 ? 0 : 1 + pool.run([&, depth] { return down(depth - 1); }); };
     CHECK(pool.run([&] { return down(50); }) == 50);
     check_end(pool);
+}
+
+TEST_CASE("E2: a cancel races the task that asks for its context, and is seen or too late") {
+    const std::error_code why(77, std::generic_category());
+    with_workers([why](unsigned workers) {
+        lastly::pool pool(options(workers));
+        for (int round = 0; round < 200; ++round) {
+            std::optional<lastly::context> own;
+            std::atomic<bool> running{false};
+            auto handle = pool.submit([&](lastly::task_context& t) {
+                running = true;
+                own = t.context();
+                t.throw_if_stopped();
+            });
+            if (round % 2 == 0) await([&] { return running.load(); });
+            const bool won = handle.cancel(why);
+            handle.wait();
+            if (own) CHECK((!own->stop_requested() || own->cause() == why));
+            if (handle.outcome().cancelled()) CHECK(won);
+            if (own && handle.outcome().cancelled()) CHECK(own->cause() == why);
+            if (!own) CHECK(handle.outcome().cancelled());
+            handle.detach();
+        }
+        check_end(pool);
+    });
 }
