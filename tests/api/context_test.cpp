@@ -262,7 +262,8 @@ TEST_CASE("C6: when a callback runs, everything below shows the stop already, an
 
 TEST_CASE("C6: callbacks run with no lock held, they may make, cancel, free and ask anything") {
     auto top = with_cancel(), other = with_timeout(context::background(), 1h);
-    std::optional<cancel_source> child = with_cancel(top.context());
+    std::optional<cancel_source> child = with_cancel(top.context()), stopped_before = with_cancel(top.context());
+    CHECK(stopped_before->cancel());
     std::vector<cancel_source> made;
     std::thread::id ran;
     int calls = 0, nested = 0;
@@ -272,7 +273,8 @@ TEST_CASE("C6: callbacks run with no lock held, they may make, cancel, free and 
     self.emplace(top.context().stop_token(), [&] {
         ++calls;
         ran = std::this_thread::get_id();
-        child.reset();   // takes the lock of its parent
+        child.reset();
+        stopped_before.reset();   // nobody else holds it: it is freed, which takes its parent's lock
         made.push_back(with_cancel(top.context()));
         made.push_back(with_timeout(other.context(), 1min));
         other.cancel(why);
