@@ -30,7 +30,7 @@ bool node_must_fail() noexcept {
 std::stop_token stopped_token() {
     union immortal {
         std::stop_source source;
-        immortal() { source.request_stop(); }
+        immortal() : source() { source.request_stop(); }
         ~immortal() {}
     };
     static immortal stopped;
