@@ -56,7 +56,7 @@ public:
                                  [](void* p) { static_cast<pool_core*>(p)->room.notify_all(); }, &pool) {}
 
     room_result wait(std::error_code& cause) noexcept {
-        stand_aside({[](void* w) { return static_cast<room_wait*>(w)->is_over(); }, [](void* w) { static_cast<room_wait*>(w)->sleep(); }, this, true});
+        stand_aside({pool_.anchor, [](void* w) { return static_cast<room_wait*>(w)->is_over(); }, [](void* w) { static_cast<room_wait*>(w)->sleep(); }, this, true});
         cause = cause_;
         return result_;
     }

@@ -6,6 +6,7 @@
 #include "core/sched/pool_core.hpp"
 #include "core/structures/frame_store.hpp"
 #include "core/structures/frame_view.hpp"
+#include "core/task/state.hpp"
 #include "lastly/detail/fault.hpp"
 
 #include <initializer_list>
@@ -22,7 +23,7 @@ struct held_count {
 void count_if_held(frame& f, void* argument) {
     auto& held = *static_cast<held_count*>(argument);
     frame_view v{};
-    if (look(f, v) && v.owner == held.owner && phase_of(v.progress) == phase::held) ++held.count;
+    if (look(f, v) && v.owner == held.owner && phase_of(v.progress) == phase::held && is_kept(f)) ++held.count;
 }
 
 struct running_list {

@@ -19,15 +19,6 @@ namespace lastly::detail {
 
 namespace {
 
-bool run_in_place(pool_core& pool, frame& f) noexcept {
-    worker& w = *this_thread.self;
-    if (w.help_depth >= pool.options.tuning.help_depth || !claim_in_place(f)) return false;
-    ++w.help_depth;
-    run_frame(pool, w.books, f);
-    --w.help_depth;
-    return true;
-}
-
 void collect_running(void* pool, std::vector<frame*>& frames) {
     const account* a = static_cast<pool_core*>(pool)->accounts.load(acquire);   // order: [B1] sees the accounts
     for (; a != nullptr; a = a->next) {
@@ -109,7 +100,6 @@ bool try_add_stand_in(pool_core& pool) noexcept {
         return false;
     }
     if (pool.stand_ins.nobody_joins) pool.workers[last].self.detach();
-    pool.idle.lend_reserved(last);
     return true;
 }
 

@@ -8,6 +8,7 @@
 #include "core/task/run.hpp"
 #include "core/task/state.hpp"
 #include "lastly/detail/fault.hpp"
+#include "lastly/detail/thread_block.hpp"
 
 #include <optional>
 #include <utility>
@@ -57,6 +58,58 @@ void run_frame(pool_core& pool, account& books, frame& f) noexcept {
     if (!LASTLY_FAULT("L4-retired")) books.retired.add();
     scope.reset();
     if (r.group != nullptr) earn_credit(books, *r.group);   // whoever waits for the group finds nothing of this task alive
+}
+
+namespace {
+
+// One level deeper while it lives. In a hook of the user's, whoever waits for quiescence would not hear of the task before the hook ends.
+class deeper {
+public:
+    explicit deeper(worker& w) noexcept : worker_(w) { ++worker_.help_depth; }
+    ~deeper() {
+        --worker_.help_depth;
+        if (this_thread.current == nullptr) tell_watchers(worker_.pool);
+    }
+    deeper(const deeper&) = delete;
+    deeper& operator=(const deeper&) = delete;
+
+private:
+    worker& worker_;
+};
+
+bool is_husk(const frame& f) noexcept {
+    return f.type().has_handle_part && (f.state.load(acquire) & taken) != 0;   // order: [T1] sees the claim
+}
+
+// Husks at the young end of the worker's own deque, where waits leave them.
+void throw_husks_away(worker& w) noexcept {
+    const deque_filter husks{[](const deque_item& item, void*) { return is_husk(*item.task); }, nullptr};
+    for (deque_item item; w.tasks.pop_if(husks, item);) take_from_queue(*item.task);
+}
+
+// The frame, if it is the youngest in the worker's own deque: then it leaves no husk. False also if somebody was faster.
+bool take_youngest(worker& w, frame& f) noexcept {
+    const deque_filter is_it{[](const deque_item& item, void* wanted) { return item.task == wanted; }, &f};
+    deque_item item;
+    return w.tasks.pop_if(is_it, item) && take_from_queue(f) == take_result::mine;
+}
+
+}   // namespace
+
+void run_while_waiting(worker& w, frame& f) noexcept {
+    const deeper level(w);
+    run_from_queue(w.pool, w.books, f);
+}
+
+bool run_in_place(pool_core& pool, frame& f) noexcept {
+    worker& w = *this_thread.self;
+    if (w.help_depth >= pool.options.tuning.help_depth || !(take_youngest(w, f) || claim_in_place(f))) return false;
+    {
+        const deeper level(w);
+        run_frame(pool, w.books, f);
+    }
+    throw_husks_away(w);
+    return true;
 }
 
 void run_from_queue(pool_core& pool, account& books, frame& f) noexcept {

@@ -63,12 +63,6 @@ frame* find_member(worker& w, group_core& g) noexcept {
     return nullptr;
 }
 
-void run_member(worker& w, frame& f) noexcept {
-    ++w.help_depth;
-    run_from_queue(w.pool, w.books, f);
-    --w.help_depth;
-}
-
 // Runs members until the group is complete, or none was to be found for a while.
 void help_group(worker& w, group_core& g) noexcept {
     const std::uint32_t limit = w.pool.options.tuning.help_depth;
@@ -77,7 +71,7 @@ void help_group(worker& w, group_core& g) noexcept {
         if (g.is_complete()) return;
         if (w.help_depth < limit) {
             if (frame* const f = find_member(w, g)) {
-                run_member(w, *f);
+                run_while_waiting(w, *f);
                 round = 0;
                 continue;
             }
@@ -102,11 +96,11 @@ void wait_until_complete(pool_core& pool, group_core& g) noexcept {
         const run_record* const waiter = this_thread.current;
         const bool noted = waiter != nullptr && waiter->group != nullptr && g.note_waiter(waiter->group->number());
         help_group(*w, g);
-        if (!g.is_complete()) stand_aside({&group_wait::is_over, &group_wait::sleep, &g, true});
+        if (!g.is_complete()) stand_aside({&g.anchor(), &group_wait::is_over, &group_wait::sleep, &g, true});
         if (noted) g.withdraw_waiter();
     } else {
         spin(g);
-        if (!g.is_complete()) stand_aside({&group_wait::is_over, &group_wait::sleep, &g, true});
+        if (!g.is_complete()) stand_aside({&g.anchor(), &group_wait::is_over, &group_wait::sleep, &g, true});
     }
 }
 
@@ -153,7 +147,10 @@ group_core& open_group(pool_core& pool, bool fail_fast, const context* parent) {
     return group_store::take(*pool.anchor, fail_fast, std::move(parents), r != nullptr ? site_of(*r) : creation_site{nullptr, 0});
 }
 
-bool cancel_group(group_core& g, std::error_code cause) noexcept { return g.cancel_from_outside(cause); }
+bool cancel_group(group_core& g, std::error_code cause) noexcept {
+    const context now = g.context_from_outside();
+    return context_access::node(now)->cancel(cause);
+}
 
 void wait_for_group(pool_core& pool, group_core& g, std::vector<std::exception_ptr>& failures) {
     if (is_inside_member(g) && !LASTLY_FAULT("W4-group")) {

@@ -1,7 +1,6 @@
 // See idle.hpp; the protocol, its proof, and the edges I1 to I4 are in README.md here.
 #include "core/sched/idle.hpp"
 
-#include "core/base/thread.hpp"
 #include "lastly/detail/fault.hpp"
 
 namespace lastly::detail {
@@ -44,9 +43,8 @@ bool idle_workers::reclaim(unsigned seat) noexcept {
     return true;
 }
 
-void idle_workers::lie_down(unsigned worker, bool (*is_over)(void*), void* argument) noexcept {
+void idle_workers::lie_down(unsigned worker) noexcept {
     seats_[worker].taken.store(uncounted, seq_cst);   // order: [I4] before the look at the end: the last to set it wakes every seat
-    stay_down(worker, is_over, argument);
 }
 
 void idle_workers::stay_down(unsigned worker, bool (*is_over)(void*), void* argument) noexcept {
@@ -117,15 +115,17 @@ void idle_workers::wake_one() noexcept {
 void idle_workers::wake_all() noexcept {
     const unsigned count = count_.load(seq_cst);   // order: [I4] sees the seats that are in use
     for (unsigned i = 0; i < count; ++i) {
-        while (seats_[i].taken.load(seq_cst) == reserved) yield_thread();   // order: [I4] its stand-in is just being made
-        word_.fetch_add(one_searcher + 1, seq_cst);   // order: [I1] whoever wakes counts as searching
-        if (change_seat(i, uncounted, empty)) {
-            futex_wake_one(seats_[i].taken.address());
-            continue;
+        for (;;) {
+            const std::uint32_t now = seats_[i].taken.load(seq_cst);   // order: [I4] after the gate was set: whoever sits down later looks at that
+            if (now != counted && now != uncounted) break;
+            const std::uint64_t wakes = now == counted ? one_searcher : one_searcher + 1;   // as commit expects it
+            word_.fetch_add(wakes, seq_cst);                           // order: [I1] whoever wakes counts as searching
+            if (change_seat(i, now, empty)) {
+                futex_wake_one(seats_[i].taken.address());
+                break;
+            }
+            word_.fetch_sub(wakes, seq_cst);                           // order: [I1] it was lent, reclaimed, or woken by another
         }
-        word_.fetch_sub(1, seq_cst);   // order: [I1] it was counted, or nobody sat there
-        if (leave_seat(i)) futex_wake_one(seats_[i].taken.address());
-        else word_.fetch_sub(one_searcher, seq_cst);   // order: [I1] nobody sat there
     }
 }
 

@@ -4,7 +4,7 @@
 //
 //   bits 0-15 sleepers (workers between prepare and leaving their seat)   16-31 searchers   32-47 watchers of quiescence
 //   a seat:   0 nobody sits there -> 1 its worker sleeps and may be woken <-> 2 its worker sleeps and is not counted (a stand-in
-//             whose place is not vacant) -> 0; 0 -> 3 kept for a stand-in whose thread is being made -> 1
+//             whose place is not vacant) -> 0; 0 -> 3 kept for a stand-in that is being made -> 1
 //
 // Invariants: 1. A worker on a seat sleeps until the seat is taken from it: there is no timeout. 2. Whoever publishes work and sees
 // sleepers but no searcher wakes one; a claim on the searcher's place comes first, so at most one is being woken at a time.
@@ -24,8 +24,8 @@ public:
     // Seats 0 to count - 1 are in use from the start, the others once `use` says so.
     explicit idle_workers(unsigned count, unsigned more = 0) : count_(count), seats_(std::make_unique<seat[]>(count + more)) {}
 
-    // A seat for a stand-in that is about to begin, and sleeps there from its first moment on. Nobody else changes it before one of
-    // the two that follow: the stand-in counts as lent; there is no such worker after all.
+    // A seat for a stand-in that is being made. Nobody else changes it before one of the two that follow: the stand-in is at hand, and
+    // counts as a sleeper, who looks at the queues before it sleeps; there is no such worker after all.
     void reserve(unsigned seat) noexcept;
     void lend_reserved(unsigned seat) noexcept;
     void unreserve(unsigned seat) noexcept { change_seat(seat, reserved, empty); }
@@ -34,9 +34,9 @@ public:
     bool lend(unsigned seat) noexcept;
     // The reverse. False: it is awake, or not counted.
     bool reclaim(unsigned seat) noexcept;
-    // A stand-in that is no searcher sleeps uncounted until it was lent and woken; on return it is a searcher. `is_over`: wakes at once.
-    void lie_down(unsigned worker, bool (*is_over)(void*), void* argument) noexcept;
-    // The same on a seat that is in use already, and may have been lent.
+    // A stand-in that is no searcher takes its seat, uncounted: it may be lent from now on.
+    void lie_down(unsigned worker) noexcept;
+    // It sleeps there until it was lent and woken; on return it is a searcher. `is_over`: wakes at once.
     void stay_down(unsigned worker, bool (*is_over)(void*), void* argument) noexcept;
 
     // Both return whether somebody watches for quiescence.

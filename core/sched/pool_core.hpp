@@ -95,11 +95,16 @@ void run_from_queue(pool_core& pool, account& books, frame& f) noexcept;
 // Runs a frame that this thread has the sole right to.
 void run_frame(pool_core& pool, account& books, frame& f) noexcept;
 
+// A worker that waits runs this meanwhile, one level deeper.
+void run_while_waiting(worker& w, frame& f) noexcept;
+// Claims the task where it stands in a queue, and runs it likewise. False: it stands in none, or the worker is as deep as it may.
+bool run_in_place(pool_core& pool, frame& f) noexcept;
+
 // core/sched/crew.cpp
 pool_core* open_pool(pool_options options);        // throws as pool's constructor
 void add_worker(pool_core& pool, bool stands_in);  // throws std::bad_alloc
 std::error_code start_worker(worker& w) noexcept;
-// Adds a stand-in, asleep on a counted seat. False: no memory, no thread, or too many.
+// Adds a stand-in; it lends itself its seat when its start hook is over. False: no memory, no thread, or too many.
 bool try_add_stand_in(pool_core& pool) noexcept;
 // Quiescent for good: wakes and joins the workers. False: the deadline passed while one was in a hook of the user's; call again.
 bool end_workers(pool_core& pool, std::chrono::steady_clock::time_point deadline) noexcept;

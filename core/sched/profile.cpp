@@ -9,6 +9,7 @@
 #include "core/structures/frame_store.hpp"
 #include "core/structures/frame_view.hpp"
 #include "core/task/group.hpp"
+#include "core/task/state.hpp"
 #include "lastly/detail/fault.hpp"
 
 #include <algorithm>
@@ -108,6 +109,7 @@ void count_frame(frame& f, void* argument) {
     auto& all = *static_cast<census*>(argument);
     frame_view v{};
     if (!look(f, v) || v.owner != all.owner) return;
+    if (phase_of(v.progress) == phase::held && !is_kept(f)) return;
     if (pending_of(v.progress) != 0 && LASTLY_FAULT("G3-profile")) return;
     group& g = all.sites.of(v, parent_of(f, v));
     switch (phase_of(v.progress)) {

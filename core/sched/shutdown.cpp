@@ -57,7 +57,7 @@ struct quiet_wait {
 bool wait_for_quiescence(pool_core& pool, time_point deadline) noexcept {
     quiet_wait wait{pool, deadline};
     pool.idle.add_watcher();
-    if (!is_quiescent(pool)) stand_aside({&quiet_wait::is_over, &quiet_wait::sleep, &wait, deadline == time_point::max()});
+    if (!is_quiescent(pool)) stand_aside({pool.anchor, &quiet_wait::is_over, &quiet_wait::sleep, &wait, deadline == time_point::max()});
     else wait.quiescent = true;
     pool.idle.remove_watcher();
     return wait.quiescent;

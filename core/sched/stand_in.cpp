@@ -13,9 +13,9 @@ namespace lastly::detail {
 namespace {
 
 bool take_excess(stand_in_places& places) noexcept {
-    std::uint32_t now = places.excess.load(relaxed);   // order: a first guess
+    std::uint32_t now = places.excess.load(seq_cst);   // order: [B7] between two looks at the lie-downs
     while (now != 0) {
-        if (places.excess.compare_exchange_weak(now, now - 1, seq_cst, relaxed)) return true;   // order: [B6] one taker of each place
+        if (places.excess.compare_exchange_weak(now, now - 1, seq_cst, seq_cst)) return true;   // order: [B6] one taker of each place
     }
     return false;
 }
@@ -37,11 +37,25 @@ bool lend_a_place(pool_core& pool) noexcept {
     return false;
 }
 
-// A new stand-in, asleep on a counted seat. False: no memory, no thread, or too many.
+// One from the excess, or one that sleeps uncounted. False: there is none, at a moment at which no stand-in was just lying down.
+bool find_a_place(pool_core& pool) noexcept {
+    stand_in_places& places = pool.stand_ins;
+    for (;;) {
+        const std::uint32_t over = places.lie_downs_over.load(seq_cst);   // order: [B7] before the look at the places
+        if (take_excess(places)) return true;
+        if (lend_a_place(pool)) {
+            look_for_work(pool);
+            return true;
+        }
+        if (places.lie_downs_begun.load(seq_cst) == over) return false;   // order: [B7] after the look at the places
+        yield_thread();
+    }
+}
+
+// A new stand-in, or one that came back meanwhile. False: no memory, no thread, or too many.
 bool add_stand_in(pool_core& pool) noexcept {
     const std::lock_guard lock(pool.stand_ins.growth);
-    if (lend_a_place(pool)) return true;   // another waiter was faster, and is back
-    return !LASTLY_FAULT("W2") && try_add_stand_in(pool);
+    return find_a_place(pool) || (!LASTLY_FAULT("W2") && try_add_stand_in(pool));
 }
 
 void tell_once(pool_core& pool) noexcept {
@@ -54,15 +68,10 @@ void tell_once(pool_core& pool) noexcept {
 }
 
 bool begin_absence(worker& w) noexcept {
-    pool_core& pool = w.pool;
     turn_to(w.books, nullptr);
-    if (take_excess(pool.stand_ins)) return true;
-    if (!lend_a_place(pool) && !add_stand_in(pool)) {
-        tell_once(pool);
-        return false;
-    }
-    look_for_work(pool);
-    return true;
+    if (find_a_place(w.pool) || add_stand_in(w.pool)) return true;
+    tell_once(w.pool);
+    return false;
 }
 
 void end_absence(worker& w) noexcept {
@@ -78,29 +87,35 @@ void end_absence(worker& w) noexcept {
 
 void stand_aside(const waiting& wait) noexcept {
     worker* const w = this_thread.self;
-    if (w == nullptr || this_thread.current == nullptr) {   // in a hook of the user's it is not at work
-        wait.sleep(wait.argument);
-    } else if (begin_absence(*w)) {
+    const bool in_hook = w != nullptr && this_thread.current == nullptr;   // of the user's: such a worker is not at work
+    const bool may_help = w != nullptr && wait.is_endless && (!in_hook || wait.of == w->pool.anchor);
+    if (w != nullptr && !in_hook && begin_absence(*w)) {
         wait.sleep(wait.argument);
         end_absence(*w);
-    } else if (!wait.is_endless) {
-        wait.sleep(wait.argument);   // W3
-    } else {
+    } else if (may_help) {
         while (!wait.over(wait.argument)) {
-            if (frame* const f = take_anything(*w)) run_from_queue(w->pool, w->books, *f);
+            if (frame* const f = take_anything(*w)) run_while_waiting(*w, *f);
             else yield_thread();
         }
         turn_to(w->books, nullptr);
+    } else {
+        wait.sleep(wait.argument);   // W3
     }
 }
 
 bool lie_down_if_excess(worker& w) noexcept {
     pool_core& pool = w.pool;
-    if (pool.stand_ins.excess.load(relaxed) == 0 || !take_excess(pool.stand_ins)) return false;   // order: a hint; the exchange decides
+    stand_in_places& places = pool.stand_ins;
+    if (places.excess.load(relaxed) == 0) return false;   // order: a hint; the exchange decides
+    places.lie_downs_begun.fetch_add(1, seq_cst);         // order: [B7] before a place leaves the excess
+    const bool mine = take_excess(places);
+    if (mine) pool.idle.lie_down(w.index);
+    places.lie_downs_over.fetch_add(1, seq_cst);          // order: [B7] after it has become a seat
+    if (!mine) return false;
     turn_to(w.books, nullptr);
     tell_watchers(pool);
     if (w.tasks.size() != 0) pool.idle.notify();
-    pool.idle.lie_down(w.index, &is_gone, &w);
+    pool.idle.stay_down(w.index, &is_gone, &w);
     return true;
 }
 
@@ -109,6 +124,10 @@ void stay_down(worker& w) noexcept {
     w.pool.idle.stay_down(w.index, &is_gone, &w);
 }
 
-void begin_asleep(worker& w) noexcept { w.pool.idle.stay_down(w.index, &is_gone, &w); }
+void begin_asleep(worker& w) noexcept {
+    w.pool.idle.lend_reserved(w.index);
+    look_for_work(w.pool);
+    w.pool.idle.stay_down(w.index, &is_gone, &w);
+}
 
 }   // namespace lastly::detail

@@ -15,6 +15,7 @@ struct worker;
 
 struct stand_in_places {
     atomic<std::uint32_t> excess{0};   // stand-ins that are up although the worker whose place they took is back
+    atomic<std::uint32_t> lie_downs_begun{0}, lie_downs_over{0};   // between the two a place is in neither the excess nor a seat
     atomic<std::uint32_t> told{0};     // that one could not be made was reported
     std::mutex growth;                 // one stand-in is made at a time
     bool nobody_joins = false;         // under it: the pool's owner has left its threads to themselves (S4)

@@ -19,6 +19,8 @@ inline constexpr std::uint32_t gate_gone = 4;     // quiescent for good: workers
 
 // What a thread sleeps for: `sleep` returns once `over` would say so. An endless wait may run tasks rather than hang.
 struct waiting {
+    const pool_anchor* of;   // the pool whose tasks bring it about
+
     bool (*over)(void*);
     void (*sleep)(void*);
     void* argument;

@@ -183,7 +183,7 @@ bool wait_for_done(frame& f, std::chrono::nanoseconds limit) {
         pause_cpu();
     }
     handle_wait wait{f, deadline};
-    const waiting told{&handle_wait::is_over, &handle_wait::sleep, &wait, wait.is_endless()};
+    const waiting told{f.owner.load(acquire), &handle_wait::is_over, &handle_wait::sleep, &wait, wait.is_endless()};   // order: [F2] the handle's own frame
     if (this_thread.home != nullptr) this_thread.home->stand_aside(told);
     else handle_wait::sleep(&wait);
     return is_done(f);
@@ -198,9 +198,11 @@ void wait_for_done(frame& f) {
 }
 
 bool request_stop(frame& f, std::error_code cause) noexcept {
-    if (is_done(f)) return false;
-    std::error_code first;   // what stops it anyway came before
-    if (stop_sources{attached_context(f), nullptr, f.owner.load(acquire)->abrupt()}.find(first)) {   // order: [F2] the handle's own frame
+    context group;
+    if (const std::uint32_t number = group_of(f)) group = group_at(number).context_from_outside();
+    if (is_done(f)) return false;   // then the group may be another's by now
+    std::error_code first;          // what stops it anyway came before
+    if (stop_sources{attached_context(f), context_access::node_or_null(group), f.owner.load(acquire)->abrupt()}.find(first)) {   // order: [F2] the handle's own frame
         set_stop(f, first);
         return false;
     }

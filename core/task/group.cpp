@@ -127,14 +127,19 @@ std::error_code group_core::stopped_from_above() const noexcept {
 
 bool group_core::cancel(std::error_code cause) noexcept { return context()->cancel(cause); }
 
-bool group_core::cancel_from_outside(std::error_code cause) noexcept {
-    cancellers_.fetch_add(1, seq_cst);                     // order: [U7] before the context is read
-    context_node* const node = context_.load(seq_cst);     // order: [U7] after this thread is counted; [U1] sees the node
-    node->retain();
-    cancellers_.fetch_sub(1, release);                     // order: [U7] the reference is there
-    const bool mine = node->cancel(cause);
-    node->release();
-    return mine;
+lastly::context group_core::context_from_outside() noexcept {
+    observers_.fetch_add(1, seq_cst);                       // order: [U7] before the context is read
+    context_node* const node = context_.load(seq_cst);      // order: [U7] after this thread is counted; [U1] sees the node
+    lastly::context shared = context_access::share(node);
+    observers_.fetch_sub(1, release);                       // order: [U7] the reference is there
+    return shared;
+}
+
+// Replaces the context; returns when nobody is about to take a reference on the old one.
+void group_core::set_context(context_node* node) noexcept {
+    context_node* const old = context_.exchange(node, seq_cst);   // order: [U1] for the members that are spawned after this; [U7] before the look at the observers
+    while (observers_.load(seq_cst) != 0) yield_thread();         // order: [U7] those that read the old one have their references
+    old->release();
 }
 
 bool group_core::note_waiter(std::uint32_t group) noexcept {
@@ -167,7 +172,9 @@ std::uint32_t add_chunk() {
         throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
                                 "lastly: more than " + std::to_string(group_core::max_groups) + " task groups alive at once");
     }
-    return group_store::fill_chunk(newest_chunk++);
+    const std::uint32_t number = group_store::fill_chunk(newest_chunk);
+    ++newest_chunk;
+    return number;
 }
 
 }   // namespace
@@ -213,7 +220,7 @@ group_core& group_store::take(pool_anchor& pool, bool fail_fast, group_parents p
 void group_store::give(group_core& g) noexcept {
     g.free_failures(g.take_failures());
     g.take_dropped();
-    g.context_.exchange(nullptr, acq_rel)->release();   // order: [U1] its members are over
+    g.set_context(nullptr);
     g.parents_ = {};
     free_groups.push(g.number_);
 }
@@ -223,9 +230,7 @@ lastly::context group_store::another_context(const group_core& g) { return conte
 void group_store::renew(group_core& g, lastly::context fresh) noexcept {
     context_node* const node = context_access::node(fresh);
     node->retain();
-    context_node* const old = g.context_.exchange(node, seq_cst);     // order: [U1] for the members that are spawned after this; [U7] before the look at the cancellers
-    while (g.cancellers_.load(seq_cst) != 0) yield_thread();           // order: [U7] those that read the old one have their references
-    old->release();
+    g.set_context(node);
 }
 
 }   // namespace lastly::detail

@@ -70,8 +70,8 @@ public:
     std::error_code stopped_from_above() const noexcept;
     // Asks all members to stop; true: this call did it. A member under way calls this: the context stays.
     bool cancel(std::error_code cause) noexcept;
-    // The same for any thread, also while the owner's wait renews the context.
-    bool cancel_from_outside(std::error_code cause) noexcept;
+    // For any thread, also while the owner renews the context, or gives the group back: the background then.
+    lastly::context context_from_outside() noexcept;
 
     // A member of another group waits for this one: what that one waits for is what this one needs (W1). True: noted, to be withdrawn.
     bool note_waiter(std::uint32_t group) noexcept;
@@ -81,6 +81,7 @@ public:
 
 private:
     friend struct group_store;
+    void set_context(context_node* node) noexcept;
     static constexpr unsigned lines = 4;
     struct alignas(64) entrance {
         atomic<std::uint64_t> credits{0};
@@ -93,7 +94,7 @@ private:
     group_parents parents_{};              // the owner's
     atomic<std::uint32_t> needed_by_{0};
     atomic<std::uint32_t> dropped_{0};
-    atomic<std::uint32_t> cancellers_{0};   // about to take a reference on the context
+    atomic<std::uint32_t> observers_{0};   // about to take a reference on the context
     atomic<context_node*> context_{nullptr};
     atomic<group_failure*> failures_{nullptr};
     group_failure reserve_{};              // for a failure that finds no memory: a wait never takes a failed group for a good one

@@ -27,6 +27,8 @@ std::uint32_t await_bits(const frame& f, std::uint32_t bits) noexcept {
 
 }   // namespace
 
+bool is_kept(const frame& f) noexcept { return (f.state.load(acquire) & (handle | pinned)) != 0; }   // order: [T4] a figure for people
+
 void free_frame(frame& f) noexcept {
     const frame_ops& ops = f.type();
     if (ops.has_context) std::destroy_at(&context_in(f));

@@ -61,6 +61,9 @@ void give_node(frame& f, context_node& node) noexcept;
 // The context that is attached to the task; null: none.
 context_node* attached_context(frame& f) noexcept;
 
+// Does a handle keep it? Else it is a husk in some queue, or about to be freed.
+bool is_kept(const frame& f) noexcept;
+
 void free_frame(frame& f) noexcept;
 // Removes a reference other than "not done"; frees the frame if it was the last.
 void drop_reference(frame& f, std::uint32_t which) noexcept;

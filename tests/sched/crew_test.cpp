@@ -283,43 +283,87 @@ TEST_CASE("W2: a worker that waits in its hook for another pool is not stood in 
     });
 }
 
-TEST_CASE("W1: a chain of waits nests no deeper on one thread than help_depth") {
-    with_workers([](unsigned workers) {
-        static thread_local int depth = 0;
-        std::atomic<int> deepest{0}, ran{0};
-        auto o = options(workers);
-        o.tuning.help_depth = 4;
+TEST_CASE("W2: while a stand-in is in its start hook the other workers are woken as ever") {
+    for (int tasks_before = 0; tasks_before < 4; ++tasks_before) {   // where the next waker begins to look
+        lastly::pool other(options(1));
+        gate held;
+        auto until_open = other.submit([&] { held.pass(); });
+        std::atomic<bool> in_hook{false}, go{false};
+        std::atomic<int> ran{0};
+        auto o = options(2);
+        o.tuning.spin_rounds = 1;
+        o.on_worker_start = [&](unsigned worker) {
+            if (worker < 2) return;
+            in_hook = true;
+            await([&] { return go.load(); });
+        };
         lastly::pool pool(o);
-        pool.run([&] {
-            auto handles = std::make_shared<std::vector<lastly::task_handle<void>>>(200);
-            for (std::size_t i = 0; i < handles->size(); ++i) {
-                (*handles)[i] = pool.submit([&, handles, i] {
-                    const int now = ++depth;
-                    for (int most = deepest.load(); most < now && !deepest.compare_exchange_weak(most, now);) {}
-                    if (i > 0) (*handles)[i - 1].wait();
-                    --depth;
-                    ran.fetch_add(1);
-                });
-            }
-            handles->back().wait();
-        });
-        pool.wait_idle();
-        CHECK(ran == 200);
-        CHECK(deepest <= 5);
+        for (int i = 0; i < tasks_before; ++i) {
+            pool.detach([] {});
+            pool.wait_idle();
+        }
+        pool.detach([&] { until_open.wait(); });
+        await([&] { return in_hook.load(); });
+        for (int i = 1; i <= 20; ++i) {
+            pool.detach([&] { ran.fetch_add(1); });
+            await([&] { return ran.load() == i; });   // hangs if nobody is woken
+        }
+        go = true;
+        held.open();
         check_end(pool);
+        check_end(other);
+    }
+}
+
+TEST_CASE("W2: a worker that waits in its hook for its own pool helps with anything, and quiescence is seen") {
+    with_workers([](unsigned workers) {
+        for (const std::uint32_t help_depth : {0u, 64u}) {
+            std::atomic<lastly::pool*> made{nullptr};
+            std::atomic<unsigned> ran{0}, through{0};
+            std::atomic<bool> idle{false};
+            auto o = options(workers);
+            o.tuning.help_depth = help_depth;
+            o.on_worker_start = [&](unsigned) {
+                await([&] { return made.load() != nullptr; });
+                lastly::pool& pool = *made;
+                lastly::task_group group(pool);
+                pool.detach([&] { ran.fetch_add(1); });
+                group.spawn([&] { ran.fetch_add(1); });
+                pool.detach([&] { ran.fetch_add(1); });
+                group.wait();
+                pool.submit([&] { ran.fetch_add(1); }).wait();
+                through.fetch_add(1);
+                await([&] { return idle.load(); });
+            };
+            lastly::pool pool(o);
+            made = &pool;
+            await([&] { return through.load() == workers; });
+            idle = true;
+            pool.wait_idle();
+            CHECK(ran == 4 * workers);
+            check_end(pool);
+        }
     });
 }
 
-TEST_CASE("W1: a husk that nobody met goes with the pool") {
-    with_workers([](unsigned workers) {
-        for (int round = 0; round < 50; ++round) {
-            lastly::pool pool(options(workers));
-            pool.run([&] {
-                for (int i = 0; i < 8; ++i) pool.submit([] {}).wait();   // claimed; its slot stays behind
-            });
-            check_end(pool);
-            CHECK(pool.ledger().held == 0);
-            CHECK(pool.profile().total == lastly::task_profile::counts{});
-        }
-    });
+TEST_CASE("W5: whoever waits for quiescence hears of a task that ended inside a hook") {
+    std::atomic<lastly::pool*> made{nullptr};
+    std::atomic<bool> submitted{false}, go{false}, idle{false};
+    auto o = options(1);
+    o.on_worker_start = [&](unsigned) {
+        await([&] { return made.load() != nullptr; });
+        made.load()->submit([&] {
+            submitted = true;
+            await([&] { return go.load(); });
+        }).wait();
+        await([&] { return idle.load(); });   // the hook goes on
+    };
+    lastly::pool pool(o);
+    made = &pool;
+    await([&] { return submitted.load(); });
+    std::thread opener([&] { go = true; });
+    pool.wait_idle();
+    idle = true;
+    opener.join();
+    check_end(pool);
 }

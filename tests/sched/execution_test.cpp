@@ -1,4 +1,5 @@
-// Every path ends in exactly one outcome with every finalizer run once. Rules G1, G2, E3, L5.
+// Every path ends in exactly one outcome with every finalizer run once; tasks that waits run in place. Rules G1, G2, E3, L5, W1.
+#include "core/structures/frame_store.hpp"
 #include "tests/support/pools.hpp"
 
 #include <doctest/doctest.h>
@@ -14,6 +15,12 @@ struct tally {
     std::atomic<int> kinds[4]{};
     void note(const lastly::outcome& o) { kinds[static_cast<int>(o.kind())].fetch_add(1); }
 };
+
+unsigned frames_in_use() {
+    unsigned count = 0;
+    lastly::detail::walk_frames([](lastly::detail::frame&, void* n) { ++*static_cast<unsigned*>(n); }, &count);
+    return count;
+}
 
 }   // namespace
 
@@ -158,6 +165,65 @@ TEST_CASE("L5: the outcome that the ledger counts is the one published, after th
         CHECK(failed.outcome().failed());
         CHECK(pool.ledger().failed == 1);
         CHECK(pool.ledger().succeeded == 0);
+        check_end(pool);
+    });
+}
+
+TEST_CASE("W1: a chain of waits nests no deeper on one thread than help_depth") {
+    with_workers([](unsigned workers) {
+        static thread_local int depth = 0;
+        std::atomic<int> deepest{0}, ran{0};
+        auto o = options(workers);
+        o.tuning.help_depth = 4;
+        lastly::pool pool(o);
+        pool.run([&] {
+            auto handles = std::make_shared<std::vector<lastly::task_handle<void>>>(200);
+            for (std::size_t i = 0; i < handles->size(); ++i) {
+                (*handles)[i] = pool.submit([&, handles, i] {
+                    const int now = ++depth;
+                    for (int most = deepest.load(); most < now && !deepest.compare_exchange_weak(most, now);) {}
+                    if (i > 0) (*handles)[i - 1].wait();
+                    --depth;
+                    ran.fetch_add(1);
+                });
+            }
+            handles->back().wait();
+        });
+        pool.wait_idle();
+        CHECK(ran == 200);
+        CHECK(deepest <= 5);
+        check_end(pool);
+    });
+}
+
+TEST_CASE("W1: a husk that nobody met goes with the pool") {
+    with_workers([](unsigned workers) {
+        for (int round = 0; round < 50; ++round) {
+            lastly::pool pool(options(workers));
+            pool.run([&] {
+                for (int i = 0; i < 8; ++i) pool.submit([] {}).wait();   // claimed; its slot stays behind
+            });
+            check_end(pool);
+            CHECK(pool.ledger().held == 0);
+            CHECK(pool.profile().total == lastly::task_profile::counts{});
+        }
+    });
+}
+
+TEST_CASE("W1: waits for tasks of the own deque leave no frames behind while the body goes on") {
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        pool.run([&] {
+            for (int i = 0; i < 2000; ++i) {
+                auto first = pool.submit([] {}), second = pool.submit([] {}), third = pool.submit([] {});
+                first.wait();
+                second.wait();
+                third.wait();
+            }
+            CHECK(pool.ledger().held == 0);
+            CHECK(pool.profile().total.held == 0);
+            CHECK(frames_in_use() < 1000);
+        });
         check_end(pool);
     });
 }

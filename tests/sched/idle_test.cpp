@@ -104,3 +104,23 @@ TEST_CASE("idle: no wake is lost between producers and sleepers") {
         CHECK(done == total);
     }
 }
+
+TEST_CASE("idle: a stand-in whose place is reclaimed while it looks for work stays down") {
+    idle_workers idle(1, 1);
+    idle.reserve(1);
+    CHECK_FALSE(idle.lend(1));      // nobody's yet
+    idle.lend_reserved(1);
+    idle.notify();
+    idle.commit(1);                 // woken: a searcher
+    CHECK_FALSE(idle.prepare(1));
+    CHECK(idle.reclaim(1));
+    CHECK_FALSE(idle.cancel(1));
+    CHECK_FALSE(idle.reclaim(1));   // it is not there to be woken
+    CHECK(idle.lend(1));
+    CHECK(idle.cancel(1));          // lent again before it slept: it may search on
+    CHECK_FALSE(idle.stop_search());   // it was the one searcher, and nobody sleeps
+    idle.lie_down(1);
+    idle.stay_down(1, [](void*) { return true; }, nullptr);   // the pool's end: up at once, and a searcher
+    CHECK_FALSE(idle.stop_search());
+    CHECK_FALSE(idle.lend(1));
+}
