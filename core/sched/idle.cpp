@@ -19,26 +19,26 @@ bool idle_workers::change_seat(unsigned worker, std::uint32_t from, std::uint32_
     return seats_[worker].taken.compare_exchange_strong(from, to, seq_cst, seq_cst);   // order: [I4] wakers, lenders and the worker exclude each other
 }
 
-void idle_workers::reserve(unsigned seat) noexcept {
-    seats_[seat].taken.store(reserved, seq_cst);   // order: [I4] before anybody looks there
-    count_.store(seat + 1, seq_cst);               // order: [I4] wakers look there from now on
+void idle_workers::reserve(unsigned worker) noexcept {
+    seats_[worker].taken.store(reserved, seq_cst);   // order: [I4] before anybody looks there
+    count_.store(worker + 1, seq_cst);               // order: [I4] wakers look there from now on
 }
 
-void idle_workers::lend_reserved(unsigned seat) noexcept {
+void idle_workers::lend_reserved(unsigned worker) noexcept {
     word_.fetch_add(1, seq_cst);   // order: [I1][I2] before the lender's look at the queues
-    change_seat(seat, reserved, counted);
+    change_seat(worker, reserved, counted);
 }
 
-bool idle_workers::lend(unsigned seat) noexcept {
-    if (seats_[seat].taken.load(seq_cst) != uncounted) return false;   // order: [I4] a first look
+bool idle_workers::lend(unsigned worker) noexcept {
+    if (seats_[worker].taken.load(seq_cst) != uncounted) return false;   // order: [I4] a first look
     word_.fetch_add(1, seq_cst);   // order: [I1][I2] before the lender's look at the queues; a sleeper too many for a moment does no harm
-    if (change_seat(seat, uncounted, counted)) return true;
+    if (change_seat(worker, uncounted, counted)) return true;
     word_.fetch_sub(1, seq_cst);   // order: [I1] nobody more sleeps than before
     return false;
 }
 
-bool idle_workers::reclaim(unsigned seat) noexcept {
-    if (!change_seat(seat, counted, uncounted)) return false;
+bool idle_workers::reclaim(unsigned worker) noexcept {
+    if (!change_seat(worker, counted, uncounted)) return false;
     word_.fetch_sub(1, seq_cst);   // order: [I1] the reclaiming worker is awake: it looks at the queues before it sleeps
     return true;
 }

@@ -26,14 +26,14 @@ public:
 
     // A seat for a stand-in that is being made. Nobody else changes it before one of the two that follow: the stand-in is at hand, and
     // counts as a sleeper, who looks at the queues before it sleeps; there is no such worker after all.
-    void reserve(unsigned seat) noexcept;
-    void lend_reserved(unsigned seat) noexcept;
-    void unreserve(unsigned seat) noexcept { change_seat(seat, reserved, empty); }
+    void reserve(unsigned worker) noexcept;
+    void lend_reserved(unsigned worker) noexcept;
+    void unreserve(unsigned worker) noexcept { change_seat(worker, reserved, empty); }
     // A sleeping stand-in that is not counted may be woken from now on; false: none sleeps there like that. Whoever lends looks at
     // the queues afterwards.
-    bool lend(unsigned seat) noexcept;
+    bool lend(unsigned worker) noexcept;
     // The reverse. False: it is awake, or not counted.
-    bool reclaim(unsigned seat) noexcept;
+    bool reclaim(unsigned worker) noexcept;
     // A stand-in that is no searcher takes its seat, uncounted: it may be lent from now on.
     void lie_down(unsigned worker) noexcept;
     // It sleeps there until it was lent and woken; on return it is a searcher. `is_over`: wakes at once.

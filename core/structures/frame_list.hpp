@@ -29,10 +29,9 @@ public:
             f->stamp.store(coarse_now_ms(), release);   // order: [F2] a newer field, as all of them
             f = next;
         }
-        if (f == nullptr) return taken;
+        if (f == nullptr || LASTLY_FAULT("spill-lost")) return taken;
         std::uint64_t none = 0;
         if (oldest_.compare_exchange_strong(none, reinterpret_cast<std::uint64_t>(f), release, relaxed)) return taken;   // order: [O2] hands the rest on
-        if (LASTLY_FAULT("spill-lost")) return taken;
         while (f != nullptr) {   // another taker left its rest there: these line up again
             frame* const next = next_of(*f);
             push(*f);
