@@ -17,9 +17,6 @@ namespace checksum {
 namespace {
 
 constexpr std::uint64_t most_under_way = 256;
-/// A task that is run where it is awaited leaves its place in the queue taken, until somebody comes across it there. So
-/// after that many the listing thread waits for the whole group, which clears the queue.
-constexpr std::uint64_t most_at_once = 1024;
 
 /// With --abort-after N, once N files are done, files are submitted at this pace until the pool is closed: so that the
 /// shutdown meets submissions, however quick the walk is.
@@ -85,7 +82,6 @@ private:
     bool is_top_;
     lastly::task_context& task_;
     std::vector<std::string> names_;                    // of the directories in this one
-    std::uint64_t run_at_once_ = 0;
     std::atomic<std::uint64_t> files_under_way_{0};     // outlives the group, whose members count here
     lastly::task_group below_;
 };
@@ -148,7 +144,6 @@ void directory_reader::hand_over(bool at_once, Parts&&... parts) {
         const auto handle = below_.submit(std::forward<Parts>(parts)...);
         handle.wait();
         static_cast<void>(handle.outcome());    // taken, so that the sink is not told what the file's own finalizer tells
-        if (++run_at_once_ % most_at_once == 0) wait_for_all(below_);
     } catch (const lastly::task_rejected&) {
         task_.throw_if_stopped();   // the pool was closed abruptly; the file's finalizers have run, on this thread
         throw;
