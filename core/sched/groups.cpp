@@ -100,6 +100,7 @@ void wait_until_complete(pool_core& pool, group_core& g) noexcept {
         if (noted) g.withdraw_waiter();
     } else {
         spin(g);
+        if (LASTLY_FAULT("W2-pools")) g.sleep_until_complete();
         if (!g.is_complete()) stand_aside({&g.anchor(), &group_wait::is_over, &group_wait::sleep, &g, true});
     }
 }

@@ -13,6 +13,7 @@ namespace lastly::detail {
 namespace {
 
 bool take_excess(stand_in_places& places) noexcept {
+    if (LASTLY_FAULT("excess-kept")) return false;
     std::uint32_t now = places.excess.load(seq_cst);   // order: [B7] between two looks at the lie-downs
     while (now != 0) {
         if (places.excess.compare_exchange_weak(now, now - 1, seq_cst, seq_cst)) return true;   // order: [B6] one taker of each place
