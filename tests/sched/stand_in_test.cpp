@@ -290,3 +290,90 @@ TEST_CASE("W2: without memory for a stand-in's account the waiter helps") {
         check_end(pool);
     });
 }
+
+TEST_CASE("S1: a pool whose stand-ins are up closes, orderly, abruptly, and by its destructor") {
+    with_workers([](unsigned workers) {
+        for (const int way : {0, 1, 2, 3}) {
+            CAPTURE(way);
+            auto o = options(workers);
+            o.on_destroy = way == 3 ? lastly::on_destroy::cancel : lastly::on_destroy::drain;
+            std::atomic<int> chains{0};
+            {
+                outside_task outside;
+                std::optional<lastly::pool> pool(std::in_place, o);
+                auto& gate_of = core_of(*pool).anchor->gate();
+                auto waiting = all_wait(*pool, workers, outside);
+                gate busy;
+                for (unsigned i = 0; i < workers; ++i) pool->detach([&] { busy.pass(); }, lastly::finally([&] { ++chains; }));
+                busy.wait_for_arrivals(static_cast<int>(workers));
+                for (int i = 0; i < 10; ++i) pool->detach([] {}, lastly::finally([&] { ++chains; }));
+                std::thread closer([&] {
+                    if (way == 0) CHECK(pool->shutdown().complete);
+                    else if (way == 1) CHECK(pool->shutdown_now().complete);
+                    else pool.reset();
+                });
+                await([&] { return (gate_of.load(detail::acquire) & detail::gate_closed) != 0; });
+                busy.open();
+                outside.end();
+                closer.join();
+                for (auto& h : waiting) CHECK(h.ready());
+                if (pool) check_end(*pool);
+            }
+            CHECK(chains == static_cast<int>(workers) + 10);
+        }
+    });
+}
+
+namespace {
+
+// Dies with the pool whose options hold it.
+lastly::pool_options with_witness(lastly::pool_options o, std::atomic<int>& alive) {
+    o.error_sink = [c = canary(alive)](const lastly::error_report&) {};
+    return o;
+}
+
+}   // namespace
+
+TEST_CASE("S4: a pool destroyed on a stand-in closes, and is freed when the last waiter is over") {
+    with_workers([](unsigned workers) {
+        std::atomic<int> alive{0}, chains{0};
+        outside_task outside;
+        auto pool = std::make_unique<lastly::pool>(with_witness(options(workers), alive));
+        auto waiting = all_wait(*pool, workers, outside);
+        gate destroyed;
+        pool->detach([&] {
+            pool.reset();
+            lastly::this_task::submit([&] { ++chains; }, lastly::finally([&] { ++chains; })).detach();
+        }, lastly::finally([&] { destroyed.open(); destroyed.pass(); }));
+        destroyed.wait_for_arrivals(1);
+        CHECK(alive > 0);
+        outside.end();
+        await([&] { return alive.load() == 0; });
+        CHECK(chains == 2);
+        for (auto& h : waiting) CHECK(h.ready());
+    });
+}
+
+TEST_CASE("S4: a stand-in that is made after the pool was destroyed is left to itself like the others") {
+    with_workers([](unsigned workers) {
+        std::atomic<int> alive{0};
+        outside_task outside;
+        auto pool = std::make_unique<lastly::pool>(with_witness(options(workers), alive));
+        gate begun;
+        detail::pool_core* const core = &core_of(*pool);
+        unsigned threads = 0, to_be_joined = 0;
+        for (unsigned i = 1; i < workers; ++i) pool->detach([&] { begun.pass(); });
+        begun.wait_for_arrivals(static_cast<int>(workers) - 1);
+        pool->detach([&] {
+            pool.reset();
+            lastly::this_task::submit([&] { outside.end(); }).detach();   // by a stand-in: the other workers are busy
+            outside.wait();
+            threads = core->workers.size();
+            for (unsigned i = 0; i < threads; ++i) to_be_joined += core->workers[i].self.joinable() ? 1 : 0;   // by whom?
+            begun.open();
+        });
+        await([&] { return alive.load() == 0; });
+        CHECK(threads == workers + 1);
+        CHECK(to_be_joined == 0);
+    });
+}
