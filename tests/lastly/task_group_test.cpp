@@ -8,6 +8,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <stdexcept>
@@ -282,6 +283,7 @@ TEST_CASE("task_group: its errors outlive its pool, if all its members are over"
 }
 
 TEST_CASE("task_group: a cancel from anywhere races the wait that gives the group a fresh context") {
+TEST_CASE("task_group: a member that a finalizer recovers has not failed, one that a finalizer spoils has") {
     for (const unsigned workers : worker_counts) {
         CAPTURE(workers);
         checked_pool pool(workers);
@@ -340,4 +342,112 @@ TEST_CASE("task_group: a wait that finds no memory for a fresh context loses not
     CHECK(group.failures().size() == 1);
     group.wait();
     CHECK(group.failures().empty());
+
+        group.spawn([] { throw std::runtime_error("recovered"); }, lastly::finally([](lastly::result<void>& r) { r.set_value(); }));
+        auto value = group.submit([]() -> int { throw std::runtime_error("too"); }, lastly::finally([](lastly::result<int>& r) { r.set_value(3); }));
+        group.wait();
+        CHECK(value.get() == 3);
+        group.spawn([] {}, lastly::finally([] { throw std::runtime_error("spoilt"); }));
+        CHECK(message_of<std::runtime_error>([&] { group.wait(); }) == "spoilt");
+        CHECK(pool.reports().size() == 1);   // E4: the finalizer's exception went there when it escaped
+    }
+}
+
+TEST_CASE("task_group: a parent's deadline stops it with that cause") {
+    for (const unsigned workers : worker_counts) {
+        CAPTURE(workers);
+        checked_pool pool(workers);
+        auto parent = lastly::with_timeout(lastly::context::background(), std::chrono::milliseconds(1));
+        task_group group(*pool, parent.context());
+        std::atomic<int> stopped{0};
+        for (int i = 0; i < 20; ++i) {
+            group.spawn([](task_context& t) { while (!t.stop_requested()) std::this_thread::yield(); t.throw_if_stopped(); },
+                        lastly::finally([&](const lastly::outcome& o) { stopped += o.cause() == lastly::errc::deadline_exceeded ? 1 : 0; }));
+        }
+        try {
+            group.wait();
+            FAIL("its deadline has passed");
+        } catch (const lastly::task_cancelled& e) {
+            CHECK(e.code() == lastly::errc::deadline_exceeded);
+        }
+        CHECK(stopped == 20);
+        CHECK(pool.reports().empty());
+    }
+}
+
+TEST_CASE("task_group: used a thousand times, it fails and stops as often as it is told to") {
+    for (const unsigned workers : worker_counts) {
+        CAPTURE(workers);
+        checked_pool pool(workers);
+        task_group group(*pool);
+        std::atomic<int> chains{0};
+        int failed = 0;
+        for (int i = 0; i < 1'000; ++i) {
+            for (int k = 0; k < 5; ++k) {
+                group.spawn([i, k](task_context& t) { if (i % 4 == 1 && k == 2) throw std::runtime_error("x"); t.throw_if_stopped(); },
+                            lastly::finally([&] { ++chains; }));
+            }
+            if (i % 4 == 2) group.cancel();
+            try {
+                group.wait();
+            } catch (const std::runtime_error& e) {
+                failed += e.what() == std::string("x") ? 1 : 1000;
+            }
+            CHECK(chains == 5 * (i + 1));
+        }
+        CHECK(failed == 250);
+        CHECK(pool.reports().empty());
+    }
+}
+
+TEST_CASE("task_group: a hundred thousand members of one worker, and of eight threads, each finalizer once") {
+    for (const unsigned workers : worker_counts) {
+        CAPTURE(workers);
+        checked_pool pool(workers);
+        constexpr std::size_t count = 100'000;
+        for (const std::size_t threads : {std::size_t{0}, std::size_t{8}}) {
+            const auto runs = std::make_unique<std::atomic<int>[]>(count);
+            task_group group(*pool);
+            const auto spawn_share = [&](std::size_t from, std::size_t to) {
+                for (std::size_t i = from; i < to; ++i) group.spawn([] {}, lastly::finally([mine = &runs[i]] { ++*mine; }));
+            };
+            if (threads == 0) {
+                pool->run([&] {
+                    spawn_share(0, count);
+                    group.wait();
+                });
+            } else {
+                std::vector<std::thread> spawners;
+                for (std::size_t t = 0; t < threads; ++t) {
+                    spawners.emplace_back([&, t] { spawn_share(count / threads * t, count / threads * (t + 1)); });
+                }
+                for (auto& t : spawners) t.join();
+                group.wait();
+            }
+            std::size_t wrong = 0;
+            for (std::size_t i = 0; i < count; ++i) wrong += runs[i] == 1 ? 0u : 1u;
+            CHECK(wrong == 0);
+        }
+        CHECK(pool->ledger().succeeded == 2 * count + 1);
+    }
+}
+
+TEST_CASE("task_group: members spawn while another thread waits for it") {
+    for (const unsigned workers : worker_counts) {
+        CAPTURE(workers);
+        checked_pool pool(workers);
+        task_group group(*pool);
+        std::atomic<int> ran{0};
+        struct line {
+            task_group& group;
+            std::atomic<int>& ran;
+            void next(int left) {
+                ++ran;
+                if (left != 0) group.spawn([this, left] { next(left - 1); });
+            }
+        } l{group, ran};
+        for (int i = 0; i < 4; ++i) group.spawn([&] { l.next(999); });
+        group.wait();
+        CHECK(ran == 4'000);
+    }
 }

@@ -377,3 +377,20 @@ TEST_CASE("S4: a stand-in that is made after the pool was destroyed is left to i
         CHECK(to_be_joined == 0);
     });
 }
+
+TEST_CASE("W2: a worker that nobody stands in for ends another pool, whose tasks wait for its own") {
+    for (const bool destroys : {false, true}) {
+        auto o = options(1);
+        o.tuning.max_stand_ins = 0;
+        o.error_sink = [](const lastly::error_report&) {};
+        lastly::pool pool(o);
+        pool.run([&] {
+            std::optional<lastly::pool> other(std::in_place, options(1));
+            auto own = pool.submit([] {});
+            other->detach([&] { own.wait(); });
+            if (!destroys) CHECK(other->shutdown().complete);
+            other.reset();   // it helps with anything rather than hang
+        });
+        check_end(pool);
+    }
+}
