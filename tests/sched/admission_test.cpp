@@ -346,3 +346,105 @@ TEST_CASE("A5: whoever was told that a task is over finds room") {
         check_end(pool);
     });
 }
+
+namespace {
+
+// A pool with room for what its blockade holds, and no more.
+lastly::pool_options full_with(unsigned workers, lastly::overflow policy) {
+    auto o = options(workers);
+    o.capacity = workers;
+    o.overflow = policy;
+    return o;
+}
+template <class Call>
+std::error_code refusal_of(Call&& call) {
+    try {
+        call();
+    } catch (const lastly::task_rejected& e) {
+        return e.code();
+    }
+    return {};
+}
+
+}   // namespace
+
+TEST_CASE("A5: a worker of another pool is rejected, blocked with a stand-in in its place, or runs the task itself") {
+    with_workers([](unsigned workers) {
+        for (const auto policy : {lastly::overflow::reject, lastly::overflow::block, lastly::overflow::caller_runs}) {
+            lastly::pool pool(full_with(workers, policy)), other(options(1));
+            std::optional<blockade> all(std::in_place, pool, workers);
+            std::error_code refused;
+            std::thread::id caller, runner;
+            auto submits = other.submit([&] {
+                caller = std::this_thread::get_id();
+                refused = refusal_of([&] { pool.submit([&] { runner = std::this_thread::get_id(); }).wait(); });
+            });
+            if (policy == lastly::overflow::block) other.submit([&] { all->open(); }).wait();   // the other pool's only worker is blocked
+            submits.wait();
+            CHECK(refused == (policy == lastly::overflow::reject ? make_error_code(lastly::errc::pool_full) : std::error_code{}));
+            CHECK((runner == caller) == (policy == lastly::overflow::caller_runs));
+            all.reset();
+            for (lastly::pool* const p : {&pool, &other}) check_end(*p);
+        }
+    });
+}
+
+TEST_CASE("A5: members spawned by a worker of the full pool exceed it, are rejected, or run where they are spawned") {
+    with_workers([](unsigned workers) {
+        for (const auto policy : {lastly::overflow::reject, lastly::overflow::block, lastly::overflow::caller_runs}) {
+            lastly::pool pool(full_with(workers, policy));
+            blockade others(pool, workers - 1);
+            std::atomic<int> ran{0}, rejected{0};
+            pool.run([&] {
+                const std::thread::id here = std::this_thread::get_id();
+                lastly::task_group group(pool);
+                for (int i = 0; i < 100; ++i) {
+                    const auto refused = refusal_of([&] { group.spawn([&] { ran += std::this_thread::get_id() == here ? 1 : 1000; }); });
+                    rejected += refused == lastly::errc::pool_full ? 1 : 0;
+                    if (policy == lastly::overflow::caller_runs) CHECK(ran == i + 1);
+                }
+                group.wait();
+            });
+            CHECK(ran == (policy == lastly::overflow::reject ? 0 : 100));
+            CHECK(rejected == (policy == lastly::overflow::reject ? 100 : 0));
+            others.open();
+            check_end(pool);
+        }
+    });
+}
+
+TEST_CASE("A5: a blocked spawn is woken by its group's cancel, by a close, by its task's own context, and counts nowhere") {
+    with_workers([](unsigned workers) {
+        for (const int way : {0, 1, 2}) {
+            for (const bool from_a_worker : {false, true}) {
+                CAPTURE(way);
+                lastly::pool pool(full_with(workers, lastly::overflow::block)), other(options(1));
+                blockade all(pool, workers);
+                lastly::task_group group(pool);
+                auto own = lastly::with_cancel();
+                std::error_code refused;
+                gate about_to;
+                about_to.open();
+                int chains = 0;
+                const auto spawn = [&] {
+                    about_to.pass();
+                    refused = refusal_of([&] { group.spawn([] {}, own.context(), lastly::finally([&] { ++chains; })); });
+                };
+                std::optional<std::thread> outside;
+                lastly::task_handle<void> inside;
+                from_a_worker ? void(inside = other.submit(spawn)) : void(outside.emplace(spawn));
+                about_to.wait_for_arrivals(1);
+                if (way == 0) group.cancel(lastly::errc::discarded);
+                else if (way == 1) pool.close();
+                else own.cancel(lastly::errc::deadline_exceeded);
+                outside ? outside->join() : inside.wait();
+                CHECK(refused == (way == 0 ? lastly::errc::discarded : way == 1 ? lastly::errc::pool_closed : lastly::errc::deadline_exceeded));
+                CHECK(chains == 1);
+                all.open();
+                group.wait();   // nobody is under way
+                check_end(pool);
+                check_end(other);
+            }
+        }
+    });
+}

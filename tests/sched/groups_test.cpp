@@ -3,10 +3,13 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
+#include <cstdio>
 #include <functional>
 #include <mutex>
 #include <optional>
 #include <system_error>
+#include <unistd.h>
 
 using namespace support;
 using lastly::task_group;
@@ -339,4 +342,28 @@ TEST_CASE("W4: wait_idle inside a task of the pool, and a wait for a task that t
         check_end(pool);
         check_end(other);
     });
+}
+
+TEST_CASE("groups: a member destroys its group, run by the case that follows" * doctest::skip()) {
+    lastly::pool pool(options(2));
+    std::optional<task_group> group(std::in_place, pool);
+    gate begun;
+    group->spawn([&] {
+        begun.pass();
+        group.reset();
+    });
+    begun.open();
+    pool.wait_idle();
+}
+
+TEST_CASE("groups: a member that destroys its group ends the process, with a message") {
+    std::array<char, 4096> self{};
+    REQUIRE(::readlink("/proc/self/exe", self.data(), self.size() - 1) > 0);
+    const std::string command = "'" + std::string(self.data()) + "' --no-skip -tc='groups: a member destroys its group*' 2>&1";
+    std::FILE* const told = ::popen(command.c_str(), "r");
+    REQUIRE(told != nullptr);
+    std::string text;
+    for (int c = std::fgetc(told); c != EOF; c = std::fgetc(told)) text.push_back(static_cast<char>(c));
+    CHECK(::pclose(told) != 0);
+    CHECK(text.find("lastly: a member of a task_group destroys that group") != std::string::npos);
 }
