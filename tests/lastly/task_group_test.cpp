@@ -282,67 +282,11 @@ TEST_CASE("task_group: its errors outlive its pool, if all its members are over"
     group.reset();
 }
 
-TEST_CASE("task_group: a cancel from anywhere races the wait that gives the group a fresh context") {
 TEST_CASE("task_group: a member that a finalizer recovers has not failed, one that a finalizer spoils has") {
     for (const unsigned workers : worker_counts) {
         CAPTURE(workers);
         checked_pool pool(workers);
         task_group group(*pool);
-        std::atomic<bool> over{false};
-        std::thread canceller([&] {
-            while (!over) group.cancel();
-        });
-        std::atomic<int> chains{0};
-        for (int i = 0; i < 500; ++i) {
-            group.spawn([] {}, lastly::finally([&] { ++chains; }));
-            group.spawn([] {}, lastly::finally([&] { ++chains; }));
-            group.wait();
-        }
-        over = true;
-        canceller.join();
-        CHECK(chains == 1000);
-    }
-}
-
-TEST_CASE("E2: a handle's cancel after its group's stop is too late, for a queued member and a running one") {
-    for (const unsigned workers : worker_counts) {
-        CAPTURE(workers);
-        checked_pool pool(workers);
-        for (const bool running : {false, true}) {
-            std::optional<support::blockade> all;
-            if (!running) all.emplace(*pool, workers);
-            task_group group(*pool);
-            std::atomic<bool> begun{false}, go{false};
-            auto member = group.submit([&] {
-                begun = true;
-                support::await([&] { return go.load(); });
-                lastly::this_task::throw_if_stopped();
-            });
-            if (running) support::await([&] { return begun.load(); });
-            group.cancel(std::make_error_code(std::errc::timed_out));
-            CHECK_FALSE(member.cancel(std::make_error_code(std::errc::broken_pipe)));
-            go = true;
-            all.reset();
-            group.wait();
-            CHECK(member.outcome().cause() == std::errc::timed_out);
-            CHECK_FALSE(member.cancel());
-        }
-    }
-}
-
-TEST_CASE("task_group: a wait that finds no memory for a fresh context loses nothing") {
-    checked_pool pool(2);
-    task_group group(*pool);
-    group.spawn([] { throw std::runtime_error("kept"); });
-    support::await([&] { return (*pool).ledger().live == 0; });
-    lastly::detail::fail_context_nodes(1);
-    CHECK_THROWS_AS(group.wait(), std::bad_alloc);
-    lastly::detail::fail_context_nodes(0);
-    CHECK_THROWS_WITH(group.wait(), "kept");
-    CHECK(group.failures().size() == 1);
-    group.wait();
-    CHECK(group.failures().empty());
-
         group.spawn([] { throw std::runtime_error("recovered"); }, lastly::finally([](lastly::result<void>& r) { r.set_value(); }));
         auto value = group.submit([]() -> int { throw std::runtime_error("too"); }, lastly::finally([](lastly::result<int>& r) { r.set_value(3); }));
         group.wait();

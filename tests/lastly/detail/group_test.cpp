@@ -201,3 +201,50 @@ TEST_CASE("group: a wait that finds no memory for a fresh context does not lose 
     CHECK(failures.size() == 1);
     detail::close_group(core(pool), g);
 }
+
+TEST_CASE("group: a cancel from anywhere races the wait that gives the group a fresh context") {
+    for (const unsigned workers : worker_counts) {
+        CAPTURE(workers);
+        checked_pool pool(workers);
+        lastly::task_group group(*pool);
+        std::atomic<bool> over{false};
+        std::thread canceller([&] {
+            while (!over) group.cancel();
+        });
+        std::atomic<int> chains{0};
+        for (int i = 0; i < 500; ++i) {
+            group.spawn([] {}, lastly::finally([&] { ++chains; }));
+            group.spawn([] {}, lastly::finally([&] { ++chains; }));
+            group.wait();
+        }
+        over = true;
+        canceller.join();
+        CHECK(chains == 1000);
+    }
+}
+
+TEST_CASE("E2: a handle's cancel after its group's stop is too late, for a queued member and a running one") {
+    for (const unsigned workers : worker_counts) {
+        CAPTURE(workers);
+        checked_pool pool(workers);
+        for (const bool running : {false, true}) {
+            std::optional<support::blockade> all;
+            if (!running) all.emplace(*pool, workers);
+            lastly::task_group group(*pool);
+            std::atomic<bool> begun{false}, go{false};
+            auto member = group.submit([&] {
+                begun = true;
+                support::await([&] { return go.load(); });
+                lastly::this_task::throw_if_stopped();
+            });
+            if (running) support::await([&] { return begun.load(); });
+            group.cancel(std::make_error_code(std::errc::timed_out));
+            CHECK_FALSE(member.cancel(std::make_error_code(std::errc::broken_pipe)));
+            go = true;
+            all.reset();
+            group.wait();
+            CHECK(member.outcome().cause() == std::errc::timed_out);
+            CHECK_FALSE(member.cancel());
+        }
+    }
+}
