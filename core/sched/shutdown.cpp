@@ -53,11 +53,11 @@ struct quiet_wait {
     }
 };
 
-// False: the deadline has passed.
-bool wait_for_quiescence(pool_core& pool, time_point deadline) noexcept {
+// False: the deadline has passed. `waits_on`: the caller comes back then.
+bool wait_for_quiescence(pool_core& pool, time_point deadline, bool waits_on) noexcept {
     quiet_wait wait{pool, deadline};
     pool.idle.add_watcher();
-    if (!is_quiescent(pool)) stand_aside({pool.anchor, &quiet_wait::is_over, &quiet_wait::sleep, &wait, deadline == time_point::max()});
+    if (!is_quiescent(pool)) stand_aside({pool.anchor, &quiet_wait::is_over, &quiet_wait::sleep, &wait, waits_on});
     else wait.quiescent = true;
     pool.idle.remove_watcher();
     return wait.quiescent;
@@ -114,13 +114,13 @@ void end_once(pool_core& pool, time_point deadline) noexcept {
 }
 
 // True: the pool is closed for good.
-bool close_until(pool_core& pool, bool abrupt, time_point deadline) noexcept {
+bool close_until(pool_core& pool, bool abrupt, time_point deadline, bool waits_on) noexcept {
     close_gate(pool, abrupt ? gate_closed | gate_abrupt : gate_closed);
     if (is_called_from_inside(pool)) return is_ended(pool);
     if (abrupt && !is_ended(pool)) help(pool, deadline);
     if (pool.ownerless.load(acquire) != 0) return false;   // order: [B3] a chain that this thread ran has destroyed the pool
     while (!is_ended(pool)) {
-        if (!wait_for_quiescence(pool, deadline) && !LASTLY_FAULT("G3")) return false;
+        if (!wait_for_quiescence(pool, deadline, waits_on) && !LASTLY_FAULT("G3")) return false;
         end_once(pool, deadline);
         if (!is_ended(pool) && steady_now() >= deadline) return false;
     }
@@ -160,7 +160,8 @@ void on_idle(pool_core& pool) noexcept {
 
 shutdown_report shut_down(pool_core& pool, bool abrupt, std::chrono::nanoseconds limit) {
     const call here(pool);   // a chain that it helps to run may destroy the pool
-    const bool complete = close_until(pool, abrupt, deadline_after(limit));
+    const time_point deadline = deadline_after(limit);
+    const bool complete = close_until(pool, abrupt, deadline, deadline == time_point::max());
     const ledger_snapshot now = take_ledger(pool);
     if (!complete) return {false, now, running_tasks(pool)};
     return {true, now.balanced() ? now : pool.final_books, {}};   // now, unless a late submission is just being rejected
@@ -171,7 +172,7 @@ void wait_idle(pool_core& pool) {
         throw std::system_error(std::make_error_code(std::errc::resource_deadlock_would_occur),
                                 "lastly: wait_idle inside a task of the same pool");
     }
-    wait_for_quiescence(pool, time_point::max());
+    wait_for_quiescence(pool, time_point::max(), true);
 }
 
 void destroy_pool(pool_core* pool) noexcept {
@@ -183,7 +184,7 @@ void destroy_pool(pool_core* pool) noexcept {
     }
     const time_point begin = steady_now();
     std::chrono::nanoseconds silence = first_word;
-    while (!close_until(*pool, abrupt, deadline_after(silence))) {
+    while (!close_until(*pool, abrupt, deadline_after(silence), true)) {
         tell_what_is_waited_for(pool->options.name.c_str(), steady_now() - begin, take_ledger(*pool).live, &running_tasks_of, pool);
         silence = std::min<std::chrono::nanoseconds>(silence * 2, longest_silence);
     }

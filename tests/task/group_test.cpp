@@ -255,12 +255,12 @@ TEST_CASE("group: what stopped one of its parents stopped it, its own cancel did
     CHECK_FALSE(g->stopped_from_above());
     CHECK(g->cancel(lastly::errc::sibling_failed));
     CHECK_FALSE(g->stopped_from_above());
-    group_store::renew(*g);
+    group_store::renew(*g, group_store::another_context(*g));
     CHECK_FALSE(g->context()->stopped());
     other.cancel(std::make_error_code(std::errc::interrupted));
     CHECK(g->stopped_from_above() == std::errc::interrupted);
     CHECK_FALSE(g->cancel(lastly::errc::cancelled));
-    group_store::renew(*g);
+    group_store::renew(*g, group_store::another_context(*g));
     CHECK(g->stopped_from_above() == std::errc::interrupted);   // below a stopped parent for ever
 }
 

@@ -5,10 +5,12 @@
 #include "core/sched/account.hpp"
 #include "core/task/context.hpp"
 #include "core/task/group.hpp"
+#include "tests/support/pools.hpp"
 
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <system_error>
