@@ -3,6 +3,7 @@
 #include "core/base/thread.hpp"
 
 #include "lastly/detail/atomic.hpp"
+#include "lastly/detail/thread_block.hpp"
 
 #include <csignal>
 #include <cstdio>
@@ -22,10 +23,22 @@ struct start_data {
     char name[16];
 };
 
+// The address below which less than a quarter of this thread's stack is left; 0: not known.
+std::uintptr_t begin_of_scarce_stack() noexcept {
+    pthread_attr_t attributes;
+    if (::pthread_getattr_np(::pthread_self(), &attributes) != 0) return 0;
+    void* lowest = nullptr;
+    std::size_t bytes = 0;
+    const bool known = ::pthread_attr_getstack(&attributes, &lowest, &bytes) == 0;
+    ::pthread_attr_destroy(&attributes);
+    return known ? reinterpret_cast<std::uintptr_t>(lowest) + bytes / 4 : 0;
+}
+
 void* enter(void* raw) {
     const start_data data = *static_cast<start_data*>(raw);
     delete static_cast<start_data*>(raw);
     ::pthread_setname_np(::pthread_self(), data.name);
+    this_thread.scarce_stack = begin_of_scarce_stack();
     data.entry(data.argument);
     return nullptr;
 }
@@ -103,6 +116,8 @@ void thread::detach() noexcept {
     if (joinable_) ::pthread_detach(handle_of(id_));
     joinable_ = false;
 }
+
+bool is_stack_scarce() noexcept { return reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) < this_thread.scarce_stack; }
 
 void yield_thread() noexcept { ::sched_yield(); }
 

@@ -28,6 +28,9 @@ private:
 // The n-th start from now on fails (1: the next one), as when the system has no more threads; 0: none. For tests.
 void fail_thread_start(unsigned nth) noexcept;
 
+// Is less than a quarter of this thread's stack left? False on a thread that was not started here.
+bool is_stack_scarce() noexcept;
+
 void yield_thread() noexcept;
 // Tells the CPU that this is a spin.
 void pause_cpu() noexcept;

@@ -137,9 +137,8 @@ void earn_credit(account& books, group_core& g) noexcept {
     }
     turn_to(books, &g);
     ++books.credits;
-    if (const run_record* const interrupted = this_thread.current) {   // the task that goes on now may be of another group
-        if (interrupted->group != &g) turn_to(books, nullptr);
-    }
+    const run_record* const interrupted = this_thread.current;   // what goes on now may be of another group, or a hook
+    if (interrupted != nullptr ? interrupted->group != &g : this_thread.self->in_hook) turn_to(books, nullptr);
 }
 
 void leave_accounts(pool_core& pool) noexcept {

@@ -26,14 +26,6 @@ bool is_rejecting(std::uint32_t gate, bool from_a_task) noexcept {
     return (gate & gate_abrupt) != 0 || ((gate & gate_closed) != 0 && !from_a_task);
 }
 
-// Inside the body or a finalizer of an accepted task, however deep: the pool cannot close meanwhile. A refused task's chain does not count.
-bool runs_own_task(const pool_core& pool) noexcept {
-    for (const run_record* r = this_thread.current; r != nullptr; r = r->outer) {
-        if (r->pool == pool.anchor && !r->rejected) return true;
-    }
-    return false;
-}
-
 void enqueue(pool_core& pool, account& books, frame& f, const group_core* group) noexcept {
     if (!is_own_worker(pool)) {
         pool.entrance.push(books.door.get(), f);
@@ -114,7 +106,7 @@ verdict admit(pool_core& pool, account* books, frame& f, bool with_handle, patie
         pool.shared.attempts.fetch_add(1, seq_cst);   // order: [A1] the closer sees the attempt
         return {std::make_error_code(std::errc::not_enough_memory), &account::main};
     }
-    const bool from_a_task = runs_own_task(pool);
+    const bool from_a_task = runs_accepted_task(pool);
     std::error_code refused;
     const room_result room = find_room(pool, f, p, group, refused);
     const auto columns = columns_now(pool, from_a_task);
@@ -169,6 +161,13 @@ void refuse(pool_core& pool, account* books, frame& f, const verdict& v) noexcep
 
 }   // namespace
 
+bool runs_accepted_task(const pool_core& pool) noexcept {
+    for (const run_record* r = this_thread.current; r != nullptr; r = r->outer) {
+        if (r->pool == pool.anchor && !r->rejected) return true;
+    }
+    return false;
+}
+
 call::call(pool_core& pool) noexcept : pool_(pool), books_(arrive(pool, stay_)) {}
 call::~call() { depart(pool_, books_, stay_); }
 
@@ -187,7 +186,7 @@ void begin_refusal(run_record& r, pool_core* pool) noexcept {
         pool->shared.attempts.fetch_add(1, seq_cst);   // order: [A1] the closer sees the attempt
         return;
     }
-    const auto columns = columns_now(*pool, runs_own_task(*pool));
+    const auto columns = columns_now(*pool, runs_accepted_task(*pool));
     r.late = columns == &account::late;
     announce(*r.books, columns, false);
     withdraw(*r.books, columns);

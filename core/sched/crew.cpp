@@ -2,6 +2,7 @@
 // The constructor's thread, the thread that ends the pool, and the workers themselves. Invariants: 1. The list of workers is complete
 // before the first of them runs. 2. If not all can be started, those that were are joined (S5). 3. A thread that is counted inside
 // may touch the pool until it leaves.
+#include "core/base/clock.hpp"
 #include "core/base/cpus.hpp"
 #include "core/sched/pool_core.hpp"
 #include "core/sched/stand_in.hpp"
@@ -44,6 +45,28 @@ void throw_husks_away(pool_core& pool) noexcept {
     }
 }
 
+// Workers' last hooks may take long, and may wait for the pool whose task ends this one.
+struct leave_wait {
+    pool_core& pool;
+    std::chrono::steady_clock::time_point deadline;
+    bool all_left = false;
+
+    static bool is_over(void* self) noexcept {
+        auto& w = *static_cast<leave_wait*>(self);
+        w.all_left = w.pool.at_work.load(seq_cst) == 0;   // order: [B4] sees that the hooks are over
+        return w.all_left || steady_now() >= w.deadline;
+    }
+    static void sleep(void* self) noexcept {
+        auto& w = *static_cast<leave_wait*>(self);
+        for (;;) {
+            const event_count::key seen = w.pool.left_work.prepare();
+            if (is_over(self)) break;
+            w.pool.left_work.commit(seen, w.deadline);
+        }
+        w.pool.left_work.cancel();
+    }
+};
+
 void make_workers(pool_core& pool) {
     for (unsigned i = 0; i < pool.options.workers; ++i) add_worker(pool, false);
 }
@@ -52,7 +75,7 @@ void start_workers(pool_core& pool) {
     for (unsigned i = 0; i < pool.options.workers; ++i) {
         const std::error_code refused = start_worker(pool.workers[i]);
         if (!refused || LASTLY_FAULT("S5")) continue;
-        end_workers(pool, std::chrono::steady_clock::time_point::max());
+        end_workers(pool, std::chrono::steady_clock::time_point::max(), true);
         throw std::system_error(refused, "lastly: worker " + std::to_string(i) + " of pool " + pool.options.name +
                                              " cannot be started; those started before were ended");
     }
@@ -134,17 +157,12 @@ pool_core* open_pool(pool_options options) {
     return pool.release();
 }
 
-bool end_workers(pool_core& pool, std::chrono::steady_clock::time_point deadline) noexcept {
+bool end_workers(pool_core& pool, std::chrono::steady_clock::time_point deadline, bool waits_on) noexcept {
     pool.anchor->gate().fetch_or(gate_closed | gate_gone, seq_cst);   // order: [G1] the final state; [I4] before the seats are emptied
     pool.idle.wake_all();
-    for (bool in_time = true;;) {
-        const event_count::key seen = pool.left_work.prepare();
-        const bool all_left = pool.at_work.load(seq_cst) == 0;   // order: [B4] sees that the hooks are over
-        if (all_left || !in_time) pool.left_work.cancel();
-        if (all_left) break;
-        if (!in_time) return false;
-        in_time = pool.left_work.commit(seen, deadline);
-    }
+    leave_wait wait{pool, deadline};
+    if (!leave_wait::is_over(&wait)) stand_aside({pool.anchor, &leave_wait::is_over, &leave_wait::sleep, &wait, waits_on});
+    if (!wait.all_left) return false;
     for (unsigned i = 0; i < pool.workers.size(); ++i) pool.workers[i].self.join();
     throw_husks_away(pool);
     return true;
@@ -152,6 +170,7 @@ bool end_workers(pool_core& pool, std::chrono::steady_clock::time_point deadline
 
 void call_user_hook(pool_core& pool, const std::function<void(unsigned)>& hook, unsigned worker) noexcept {
     if (!hook) return;
+    this_thread.self->in_hook = true;
     try {
         hook(worker);
     } catch (...) {
@@ -162,6 +181,7 @@ void call_user_hook(pool_core& pool, const std::function<void(unsigned)>& hook, 
         report.error = std::current_exception();
         pool.sink.report(report);
     }
+    this_thread.self->in_hook = false;
 }
 
 void free_pool(pool_core& pool) noexcept {

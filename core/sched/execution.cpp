@@ -68,7 +68,7 @@ public:
     explicit deeper(worker& w) noexcept : worker_(w) { ++worker_.help_depth; }
     ~deeper() {
         --worker_.help_depth;
-        if (this_thread.current == nullptr) tell_watchers(worker_.pool);
+        if (worker_.in_hook) tell_watchers(worker_.pool);
     }
     deeper(const deeper&) = delete;
     deeper& operator=(const deeper&) = delete;
@@ -78,13 +78,28 @@ private:
 };
 
 bool is_husk(const frame& f) noexcept {
-    return f.type().has_handle_part && (f.state.load(acquire) & taken) != 0;   // order: [T1] sees the claim
+    const frame_ops* const ops = f.ops.load(relaxed);   // order: a thief may have it, and the frame be another's, or zeros: then the pop fails
+    return ops != nullptr && ops->has_handle_part && (f.state.load(acquire) & taken) != 0;   // order: [T1] sees the claim
 }
 
 // Husks at the young end of the worker's own deque, where waits leave them.
 void throw_husks_away(worker& w) noexcept {
     const deque_filter husks{[](const deque_item& item, void*) { return is_husk(*item.task); }, nullptr};
     for (deque_item item; w.tasks.pop_if(husks, item);) take_from_queue(*item.task);
+}
+
+constexpr std::uint32_t husks_before_sweep = 64;
+
+// Husks in places that a busy worker does not come to: at the old ends of deques, and in the injector.
+void sweep(worker& w) noexcept {
+    const deque_filter husks{[](const deque_item& item, void*) { return is_husk(*item.task); }, nullptr};
+    const unsigned crew = w.pool.workers.size();
+    deque_item item;
+    for (unsigned i = 0; i < crew; ++i) {
+        while (w.pool.workers[i].tasks.steal_if(husks, item)) take_from_queue(*item.task);
+    }
+    if (fetch_batch(w)) w.pool.idle.notify();   // what it took over can be stolen
+    throw_husks_away(w);
 }
 
 // The frame, if it is the youngest in the worker's own deque: then it leaves no husk. False also if somebody was faster.
@@ -103,12 +118,15 @@ void run_while_waiting(worker& w, frame& f) noexcept {
 
 bool run_in_place(pool_core& pool, frame& f) noexcept {
     worker& w = *this_thread.self;
-    if (w.help_depth >= pool.options.tuning.help_depth || !(take_youngest(w, f) || claim_in_place(f))) return false;
+    if (w.help_depth >= pool.options.tuning.help_depth) return false;
+    const bool leaves_husk = !take_youngest(w, f);
+    if (leaves_husk && !claim_in_place(f)) return false;
     {
         const deeper level(w);
         run_frame(pool, w.books, f);
     }
     throw_husks_away(w);
+    if (leaves_husk && ++w.husks_left % husks_before_sweep == 0) sweep(w);
     return true;
 }
 

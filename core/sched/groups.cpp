@@ -1,6 +1,5 @@
 // Groups and those who wait for them: a worker that waits runs members meanwhile, and nothing else (W1).
-// Any thread. Invariants: 1. A frame taken in a wait is a member of the awaited group, or of one that a member of it waits for: it
-// is looked at again once it is in hand, and goes back if it is not. 2. A worker sleeps only when it finds no such frame, and
+// Any thread. Invariants: 1. A frame taken in a wait is a member of the awaited group, or of one that a member of it waits for. 2. A worker sleeps only when it finds no such frame, and
 // another thread takes its place (stand_in.hpp). 3. A wait inside a member of the awaited group is refused (W4).
 #include "core/base/thread.hpp"
 #include "core/sched/pool_core.hpp"
@@ -28,6 +27,8 @@ std::uint32_t number_of(const deque_item& item) noexcept {
     return item.tag == look_at_task ? group_of(*item.task) : static_cast<std::uint32_t>(item.tag);
 }
 
+// As long as the item stands in a queue its group is incomplete, and so is each one that needs it: the answer is still right when the
+// item has been taken.
 bool is_needed(std::uint32_t number, const group_core& awaited) noexcept {
     return number != 0 && group_at(number).is_needed_by(awaited.number());
 }
@@ -40,24 +41,13 @@ deque_filter members_of(group_core& g) noexcept {
             }, &g};
 }
 
-// While the frame was in a queue its group, or one in between, may have become another. In hand it keeps them what they are.
-bool keep(worker& w, group_core& g, const deque_item& item) noexcept {
-    if (is_needed(group_of(*item.task), g) || LASTLY_FAULT("W1-foreign")) return true;
-    if (!w.tasks.push(item)) {
-        w.books.spilled.announce();
-        w.pool.entrance.spill(*item.task);
-    }
-    w.pool.idle.notify();
-    return false;
-}
-
 frame* find_member(worker& w, group_core& g) noexcept {
     const deque_filter wanted = members_of(g);
     deque_item item;
-    if (w.tasks.pop_if(wanted, item) && keep(w, g, item)) return item.task;
+    if (w.tasks.pop_if(wanted, item)) return item.task;
     const unsigned crew = w.pool.workers.size();
     for (unsigned i = 0; i < crew; ++i) {   // its own first, from the other end
-        if (w.pool.workers[(w.index + i) % crew].tasks.steal_if(wanted, item) && keep(w, g, item)) return item.task;
+        if (w.pool.workers[(w.index + i) % crew].tasks.steal_if(wanted, item)) return item.task;
     }
     if (w.tasks.size() == 0 && fetch_batch(w)) w.pool.idle.notify();   // members from outside: they can be told apart in a deque
     return nullptr;

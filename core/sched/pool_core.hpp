@@ -88,6 +88,8 @@ private:
 };
 // After a task or a refusal is over on a thread that is no worker: whoever waits for quiescence looks again.
 void tell_watchers(pool_core& pool) noexcept;
+// Inside the body or a finalizer of an accepted task, however deep: the pool cannot close meanwhile. A refused task's chain does not count.
+bool runs_accepted_task(const pool_core& pool) noexcept;
 
 // core/sched/execution.cpp
 // Runs a frame that was taken from a queue (a husk is thrown away).
@@ -107,7 +109,7 @@ std::error_code start_worker(worker& w) noexcept;
 // Adds a stand-in; it lends itself its seat when its start hook is over. False: no memory, no thread, or too many.
 bool try_add_stand_in(pool_core& pool) noexcept;
 // Quiescent for good: wakes and joins the workers. False: the deadline passed while one was in a hook of the user's; call again.
-bool end_workers(pool_core& pool, std::chrono::steady_clock::time_point deadline) noexcept;
+bool end_workers(pool_core& pool, std::chrono::steady_clock::time_point deadline, bool waits_on) noexcept;
 // Runs the user's hook, if there is one, on a worker; an exception goes to the error sink.
 void call_user_hook(pool_core& pool, const std::function<void(unsigned)>& hook, unsigned worker) noexcept;
 // A thread inside leaves; the last one frees an ownerless pool.

@@ -86,13 +86,33 @@ void help(pool_core& pool, time_point deadline) noexcept {
 
 bool is_ended(pool_core& pool) noexcept { return pool.ending.load(acquire) == 2; }   // order: [E1] sees the final books
 
+// A wait for the thread that ends the pool.
+struct ended_wait {
+    pool_core& pool;
+    time_point deadline;
+
+    static bool is_over(void* self) noexcept {
+        const auto& w = *static_cast<ended_wait*>(self);
+        return w.pool.ending.load(seq_cst) != 1 || steady_now() >= w.deadline;   // order: [E1] sees the final books
+    }
+    static void sleep(void* self) noexcept {
+        const auto& w = *static_cast<ended_wait*>(self);
+        for (;;) {
+            const event_count::key seen = w.pool.ended.prepare();
+            if (is_over(self)) break;
+            w.pool.ended.commit(seen, w.deadline);
+        }
+        w.pool.ended.cancel();
+    }
+};
+
 // Ends the workers, or waits for the thread that does. The pool was quiescent a moment ago.
-void end_once(pool_core& pool, time_point deadline) noexcept {
+void end_once(pool_core& pool, time_point deadline, bool waits_on) noexcept {
     std::uint32_t open = 0;
     if (pool.ending.compare_exchange_strong(open, 1, acq_rel, acquire)) {   // order: [E1] one thread ends it
         const bool balanced = close_books(pool);
         if (!balanced) yield_thread();   // a submission that raced the close is just being rejected
-        const bool over = (balanced && end_workers(pool, deadline) && (pool.guard == nullptr || pool.guard->ends_until(deadline))) || LASTLY_FAULT("G3");
+        const bool over = (balanced && end_workers(pool, deadline, waits_on) && (pool.guard == nullptr || pool.guard->ends_until(deadline))) || LASTLY_FAULT("G3");
         if (over) {
             context_access::node(pool.root)->cancel(errc::pool_shutdown);   // S6
             pool.guard.reset();
@@ -103,14 +123,8 @@ void end_once(pool_core& pool, time_point deadline) noexcept {
         pool.ended.notify_all();
         return;
     }
-    for (bool in_time = true; in_time;) {
-        const event_count::key seen = pool.ended.prepare();
-        if (pool.ending.load(seq_cst) != 1) {   // order: [E1] sees the final books
-            pool.ended.cancel();
-            return;
-        }
-        in_time = pool.ended.commit(seen, deadline);
-    }
+    ended_wait wait{pool, deadline};
+    stand_aside({pool.anchor, &ended_wait::is_over, &ended_wait::sleep, &wait, waits_on});
 }
 
 // True: the pool is closed for good.
@@ -121,7 +135,7 @@ bool close_until(pool_core& pool, bool abrupt, time_point deadline, bool waits_o
     if (pool.ownerless.load(acquire) != 0) return false;   // order: [B3] a chain that this thread ran has destroyed the pool
     while (!is_ended(pool)) {
         if (!wait_for_quiescence(pool, deadline, waits_on) && !LASTLY_FAULT("G3")) return false;
-        end_once(pool, deadline);
+        end_once(pool, deadline, waits_on);
         if (!is_ended(pool) && steady_now() >= deadline) return false;
     }
     return true;

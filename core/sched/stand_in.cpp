@@ -88,14 +88,15 @@ void end_absence(worker& w) noexcept {
 
 void stand_aside(const waiting& wait) noexcept {
     worker* const w = this_thread.self;
-    const bool in_hook = w != nullptr && this_thread.current == nullptr;   // of the user's: such a worker is not at work
-    const bool may_help = w != nullptr && wait.is_endless && (!in_hook || wait.of == w->pool.anchor);
+    const bool in_hook = w != nullptr && w->in_hook;   // nobody stands in for it: a stand-in's own hook would wait likewise, and so on
+    const bool may_help = w != nullptr && wait.is_endless && (!in_hook || wait.of == w->pool.anchor || runs_accepted_task(w->pool));
     if (w != nullptr && !in_hook && begin_absence(*w)) {
         wait.sleep(wait.argument);
         end_absence(*w);
     } else if (may_help) {
         while (!wait.over(wait.argument)) {
-            if (frame* const f = take_anything(*w)) run_while_waiting(*w, *f);
+            frame* const f = is_stack_scarce() ? nullptr : take_anything(*w);
+            if (f != nullptr) run_while_waiting(*w, *f);
             else yield_thread();
         }
         turn_to(w->books, nullptr);

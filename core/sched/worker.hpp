@@ -29,6 +29,8 @@ struct alignas(64) worker {
     std::uint64_t random;
     std::uint32_t ticks = 0;
     std::uint32_t help_depth = 0;   // tasks that it runs one inside the other while it waits
+    std::uint32_t husks_left = 0;   // by its claims, so far
+    bool in_hook = false;           // of the user's: it is not at work; its own thread's
     bool has_thread = false;        // changed by whoever starts it
     thread self;
 };

@@ -139,6 +139,13 @@ context_node* context_node::make(std::span<context_node* const> parents, time_po
     return made;
 }
 
+context_node* context_node::make_stopped(std::error_code cause, time_point deadline) {
+    context_node* const made = allocate(0, deadline);
+    if (made == nullptr) throw std::bad_alloc();
+    made->claim(cause);
+    return made;
+}
+
 // References -----------------------------------------------------------------------------------------------------------------
 
 void context_node::retain() noexcept {

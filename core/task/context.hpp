@@ -36,6 +36,8 @@ public:
     // Returned with one reference. Throws std::bad_alloc (nothing registered then), std::system_error if the timer thread cannot
     // be started.
     static context_node* make(std::span<context_node* const> parents, time_point own_deadline = time_point::max());
+    // One that has stopped with that cause. Throws std::bad_alloc.
+    static context_node* make_stopped(std::error_code cause, time_point deadline);
     static context_node& background() noexcept;   // immortal, never stops, retain/release do nothing
     context_node(const context_node&) = delete;
     context_node& operator=(const context_node&) = delete;

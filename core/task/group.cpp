@@ -1,6 +1,7 @@
 // See group.hpp; edges U1 to U4 in README.md here.
 #include "core/task/group.hpp"
 
+#include "core/base/clock.hpp"
 #include "core/base/thread.hpp"
 #include "core/structures/frame_store.hpp"
 #include "core/structures/tagged_stack.hpp"
@@ -120,6 +121,7 @@ void group_core::move_failures(std::vector<std::exception_ptr>& to) {
 std::error_code group_core::stopped_from_above() const noexcept {
     const std::error_code cause = context()->cause();
     if (!cause) return {};
+    if (cause == errc::deadline_exceeded && context()->deadline() <= steady_now()) return cause;   // only parents have one; its timer may be late
     for (const lastly::context& p : parents_) {
         if (p.stop_requested() && p.cause() == cause) return cause;
     }

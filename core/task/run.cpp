@@ -97,9 +97,11 @@ const context& context_of(run_record& r) {
     if (context_access::node_or_null(r.own) == nullptr) {
         context_node* const parents[] = {attached_context(*r.task), r.group != nullptr ? r.group->context() : nullptr, r.pool->root};
         context_node* const node = context_node::make(parents);
-        r.own = context_access::adopt(node);
-        if (r.cause) node->cancel(r.cause);
-        if (r.task->type().has_handle_part && !LASTLY_FAULT("C3-own")) give_node(*r.task, *node);
+        context own = context_access::adopt(node);
+        std::error_code first = r.cause;   // what it was told of, or what its handle said, before the node was there (E2)
+        if (!first && r.task->type().has_handle_part && !LASTLY_FAULT("C3-own")) first = give_node(*r.task, *node);
+        if (first && !node->cancel(first) && node->cause() != first) own = context_access::adopt(context_node::make_stopped(first, node->deadline()));
+        r.own = std::move(own);
     }
     return r.own;
 }

@@ -101,18 +101,18 @@ bool find_stop(frame& f, const stop_sources& others, std::error_code& cause) noe
     return true;
 }
 
-void give_node(frame& f, context_node& node) noexcept {
+std::error_code give_node(frame& f, context_node& node) noexcept {
     std::uint32_t now = f.state.load(relaxed);   // order: a first guess
     do {
         if ((now & stop_claimed) != 0) {   // the handle was first
             await_bits(f, stop_set);
-            node.cancel(std::error_code(slot_of(f).value, *slot_of(f).category));
-            return;
+            return std::error_code(slot_of(f).value, *slot_of(f).category);
         }
     } while (!f.state.compare_exchange_weak(now, now | node_claimed, acq_rel, relaxed));   // order: [T2] one writer of the slot
     node.retain();
     slot_of(f).node = &node;
     f.state.fetch_or(node_set, acq_rel);   // order: [T3] publishes the node
+    return {};
 }
 
 }   // namespace lastly::detail

@@ -56,8 +56,8 @@ struct stop_sources {
 bool set_stop(frame& f, std::error_code cause) noexcept;
 // The stop's cause, if there is one; the first wins.
 bool find_stop(frame& f, const stop_sources& others, std::error_code& cause) noexcept;
-// The handle's cancel reaches the task's own context from now on; a stop that was first is handed on to it.
-void give_node(frame& f, context_node& node) noexcept;
+// The handle's cancel reaches the task's own context from now on. Else it was first: its cause, and the node is not given.
+std::error_code give_node(frame& f, context_node& node) noexcept;
 // The context that is attached to the task; null: none.
 context_node* attached_context(frame& f) noexcept;
 

@@ -301,7 +301,7 @@ TEST_CASE("task_group: a parent's deadline stops it with that cause") {
     for (const unsigned workers : worker_counts) {
         CAPTURE(workers);
         checked_pool pool(workers);
-        auto parent = lastly::with_timeout(lastly::context::background(), std::chrono::milliseconds(1));
+        auto parent = lastly::with_timeout(lastly::context::background(), std::chrono::milliseconds(20));
         task_group group(*pool, parent.context());
         std::atomic<int> stopped{0};
         for (int i = 0; i < 20; ++i) {

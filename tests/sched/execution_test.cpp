@@ -4,6 +4,7 @@
 
 #include <doctest/doctest.h>
 
+#include <array>
 #include <stdexcept>
 
 using namespace support;
@@ -226,4 +227,49 @@ TEST_CASE("W1: waits for tasks of the own deque leave no frames behind while the
         });
         check_end(pool);
     });
+}
+
+TEST_CASE("W1: waits for tasks from outside leave no frames behind while the body goes on") {
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        std::atomic<lastly::task_handle<void>*> offered{nullptr};
+        constexpr int rounds = 20'000;
+        std::thread outside([&] {
+            for (int i = 0; i < rounds; ++i) {
+                auto handle = pool.submit([] {});
+                offered = &handle;
+                await([&] { return offered.load() == nullptr; });
+            }
+        });
+        pool.run([&] {
+            for (int i = 0; i < rounds; ++i) {
+                lastly::task_handle<void>* handle = nullptr;
+                await([&] { return (handle = offered.load()) != nullptr; });
+                handle->wait();
+                offered = nullptr;
+            }
+            CHECK(frames_in_use() < 2'000);
+        });
+        outside.join();
+        check_end(pool);
+    });
+}
+
+TEST_CASE("W1: a look for husks survives frames that are gone") {
+    struct large {
+        std::array<char, 9'000> bytes{};   // such a frame's memory goes back to the system at once
+    };
+    lastly::pool pool(options(2));
+    pool.run([&] {
+        for (int i = 0; i < 200; ++i) {
+            std::atomic<bool> ran{false};
+            auto held = pool.submit([&] { await([&] { return ran.load(); }); });
+            pool.detach([&, keep = large{}] {
+                ran = true;
+                static_cast<void>(keep);
+            });
+            held.wait();   // beneath the other one: another worker runs that, and frees it
+        }
+    });
+    check_end(pool);
 }

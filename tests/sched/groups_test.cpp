@@ -359,7 +359,8 @@ TEST_CASE("groups: a member destroys its group, run by the case that follows" * 
 TEST_CASE("groups: a member that destroys its group ends the process, with a message") {
     std::array<char, 4096> self{};
     REQUIRE(::readlink("/proc/self/exe", self.data(), self.size() - 1) > 0);
-    const std::string command = "'" + std::string(self.data()) + "' --no-skip -tc='groups: a member destroys its group*' 2>&1";
+    std::string command = "'";
+    command.append(self.data()).append("' --no-skip -tc='groups: a member destroys its group*' 2>&1");
     std::FILE* const told = ::popen(command.c_str(), "r");
     REQUIRE(told != nullptr);
     std::string text;

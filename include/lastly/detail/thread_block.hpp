@@ -24,6 +24,7 @@ struct thread_block {
     std::uint64_t pool_serial = 0;        // core/sched: whose account is cached
     account* books = nullptr;             // core/sched: the cached account
     account* all_books = nullptr;         // core/sched: every account of this thread
+    std::uintptr_t scarce_stack = 0;      // core/base/thread: below this address less than a quarter of the stack is left; 0: not known
     bool exit_armed = false;              // the call at the thread's end is set
 };
 

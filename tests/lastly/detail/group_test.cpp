@@ -10,6 +10,7 @@
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <chrono>
 #include <optional>
 #include <stdexcept>
 #include <string>
@@ -249,4 +250,45 @@ TEST_CASE("E2: a handle's cancel after its group's stop is too late, for a queue
             CHECK_FALSE(member.cancel());
         }
     }
+}
+
+TEST_CASE("group: a parent's deadline that has passed is told by a wait, also before that one's timer went off") {
+    checked_pool pool(1);
+    int told = 0;
+    for (int round = 0; round < 50; ++round) {
+        const auto deadline = std::chrono::steady_clock::now() + std::chrono::microseconds(300);
+        const auto parent = lastly::with_deadline(lastly::context::background(), deadline);
+        while (std::chrono::steady_clock::now() < deadline) {}
+        const lastly::context given = parent.context();
+        group_core& g = detail::open_group(core(pool), true, &given);
+        CHECK(g.context()->cause() == errc::deadline_exceeded);   // from the start
+        errors failures;
+        try {
+            detail::wait_for_group(core(pool), g, failures);
+        } catch (const lastly::task_cancelled& e) {
+            told += e.code() == errc::deadline_exceeded ? 1 : 0;
+        }
+        detail::close_group(core(pool), g);
+    }
+    CHECK(told == 50);
+}
+
+TEST_CASE("E2: a context that a task asks for late shows the cause that came first") {
+    checked_pool pool(2);
+    lastly::task_group group(*pool);
+    std::atomic<bool> begun{false}, go{false};
+    std::error_code shown;
+    auto member = group.submit([&](lastly::task_context& t) {
+        begun = true;
+        support::await([&] { return go.load(); });
+        shown = t.context().cause();
+        t.throw_if_stopped();
+    });
+    support::await([&] { return begun.load(); });
+    CHECK(member.cancel(std::make_error_code(std::errc::timed_out)));
+    group.cancel(std::make_error_code(std::errc::broken_pipe));
+    go = true;
+    group.wait();
+    CHECK(shown == std::errc::timed_out);
+    CHECK(member.outcome().cause() == std::errc::timed_out);
 }
