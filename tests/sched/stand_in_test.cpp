@@ -369,7 +369,7 @@ TEST_CASE("S4: a stand-in that is made after the pool was destroyed is left to i
             lastly::this_task::submit([&] { outside.end(); }).detach();   // by a stand-in: the other workers are busy
             outside.wait();
             threads = core->workers.size();
-            for (unsigned i = 0; i < threads; ++i) to_be_joined += core->workers[i].self.joinable() ? 1 : 0;   // by whom?
+            for (unsigned i = 0; i < threads; ++i) to_be_joined += core->workers[i].self.joinable() ? 1u : 0u;   // by whom?
             begun.open();
         });
         await([&] { return alive.load() == 0; });
