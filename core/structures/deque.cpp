@@ -94,7 +94,6 @@ bool deque::pop(deque_item& item) noexcept {
         item = buffer_.load(relaxed)->get(b);           // order: only the owner stores it
         std::int64_t expected = t;
         mine = top_.compare_exchange_strong(expected, t + 1, seq_cst, seq_cst);   // order: [D3][D4] the last item goes to whoever moves top
-        if (LASTLY_FAULT("deque-last-item")) mine = true;
         top_seen_ = t + 1;
     }
     bottom_.store(b + 1, relaxed);                      // order: restores the empty deque; hides no item
@@ -106,6 +105,7 @@ bool deque::steal(deque_item& item, bool& contended) noexcept {
     const std::int64_t b = bottom_.load(seq_cst);   // order: [D1] sees the slots that its store published; [D4] after top
     if (t >= b) return false;
     item = buffer_.load(acquire)->get(t);           // order: [D2] sees the items copied into a grown buffer
+    if (LASTLY_FAULT("deque-last-item") && t + 1 == b) return true;
     if (top_.compare_exchange_strong(t, t + 1, seq_cst, relaxed)) return true;   // order: [D3] the slot was read before; [D4] once only
     contended = true;
     return false;
