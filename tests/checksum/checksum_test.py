@@ -31,8 +31,9 @@ def main():
     for module in (hashing_test, walk_test, stopping_test, deadline_test, errors_test, options_test, bar_test):
         suite.addTests(loader.loadTestsFromModule(module))
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(suite)
-    failed = len({str(getattr(test, "test_case", test)) for test, _ in result.failures + result.errors})
-    print(f"{result.testsRun - failed - len(result.skipped)} passed, {failed} failed")
+    cases = lambda outcomes: len({str(getattr(test, "test_case", test)) for test, _ in outcomes})   # not their parts
+    failed = cases(result.failures + result.errors)
+    print(f"{result.testsRun - failed - cases(result.skipped)} passed, {failed} failed")
     return 1 if failed or result.testsRun == 0 else 0
 
 
