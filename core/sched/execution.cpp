@@ -82,9 +82,10 @@ bool is_husk(const frame& f) noexcept {
     return ops != nullptr && ops->has_handle_part && (f.state.load(acquire) & taken) != 0;   // order: [T1] sees the claim
 }
 
+constexpr deque_filter husks{[](const deque_item& item, void*) { return is_husk(*item.task); }, nullptr};
+
 // Husks at the young end of the worker's own deque, where waits leave them.
 void throw_husks_away(worker& w) noexcept {
-    const deque_filter husks{[](const deque_item& item, void*) { return is_husk(*item.task); }, nullptr};
     for (deque_item item; w.tasks.pop_if(husks, item);) take_from_queue(*item.task);
 }
 
@@ -92,7 +93,6 @@ constexpr std::uint32_t husks_before_sweep = 64;
 
 // Husks in places that a busy worker does not come to: at the old ends of deques, and in the injector.
 void sweep(worker& w) noexcept {
-    const deque_filter husks{[](const deque_item& item, void*) { return is_husk(*item.task); }, nullptr};
     const unsigned crew = w.pool.workers.size();
     deque_item item;
     for (unsigned i = 0; i < crew; ++i) {

@@ -1,6 +1,7 @@
 // Groups and those who wait for them: a worker that waits runs members meanwhile, and nothing else (W1).
-// Any thread. Invariants: 1. A frame taken in a wait is a member of the awaited group, or of one that a member of it waits for. 2. A worker sleeps only when it finds no such frame, and
-// another thread takes its place (stand_in.hpp). 3. A wait inside a member of the awaited group is refused (W4).
+// Any thread. Invariants: 1. A frame taken in a wait is a member of the awaited group, or of one that a member of it waits for.
+// 2. A worker sleeps only when it finds no such frame, and another thread takes its place (stand_in.hpp). 3. A wait inside a member of
+// the awaited group is refused (W4).
 #include "core/base/thread.hpp"
 #include "core/sched/pool_core.hpp"
 #include "core/sched/stand_in.hpp"
@@ -33,7 +34,7 @@ bool is_needed(std::uint32_t number, const group_core& awaited) noexcept {
     return number != 0 && group_at(number).is_needed_by(awaited.number());
 }
 
-// What a wait for the group may run, from a deque; nothing is looked at twice unless it came through another group.
+// What a wait for the group may run, from a deque.
 deque_filter members_of(group_core& g) noexcept {
     return {[](const deque_item& item, void* awaited) {
                 if (LASTLY_FAULT("W1-foreign")) return true;

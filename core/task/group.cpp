@@ -1,4 +1,4 @@
-// See group.hpp; edges U1 to U4 in README.md here.
+// See group.hpp; edges U1 to U7 in README.md here.
 #include "core/task/group.hpp"
 
 #include "core/base/clock.hpp"
