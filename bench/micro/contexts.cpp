@@ -87,23 +87,8 @@ void release(const char* name, std::vector<std::optional<cancel_source>>& owners
     print(name, "release", time.ns_a_node(), "ns_a_node");
 }
 
-void wide(const char* name) {
-    auto owners = places();
-    const footprint memory(name);
-    auto root = lastly::with_cancel();
-    stopwatch time;
-    for (auto& o : owners) o.emplace(lastly::with_cancel(root.context()));
-    print(name, "make", time.ns_a_node(), "ns_a_node");
-    memory.print_now();
-    time = {};
-    root.cancel(lastly::errc::sibling_failed);
-    print(name, "cancel", time.ns_a_node(), "ns_a_node");
-    expect_all(owners, lastly::errc::sibling_failed);
-    release(name, owners);
-}
-
-void chains(const char* name) {
-    constexpr std::size_t depth = 1000;
+// Chains of that depth below one root, which is cancelled.
+void tree(const char* name, std::size_t depth) {
     auto owners = places();
     const footprint memory(name);
     auto root = lastly::with_cancel();
@@ -160,8 +145,8 @@ int main(int argc, char** argv) {
     const auto run = [&](const char* name, auto measure) {
         if (only.empty() || only == name) measure(name);
     };
-    run("wide", wide);
-    run("chains", chains);
+    run("wide", [](const char* name) { tree(name, 1); });
+    run("chains", [](const char* name) { tree(name, 1000); });
     run("expire_at_once", [](const char* name) { expire(name, 0s); });
     run("expire_in_a_second", [](const char* name) { expire(name, 1s); });
     run("call_off", call_off);
