@@ -3,6 +3,7 @@
 //   FROM     worker: one task spawns all and waits for them. threads: eight threads spawn an eighth each, then the group is waited for.
 //   BACKEND  lastly; onetbb: its task_group, where the cleanup is the last thing that the body does.
 // Prints one plain line. The clock runs from the first spawn until the wait returns; the counts must equal what was spawned.
+#include "micro/peak.hpp"
 #include "workloads/tally.hpp"
 
 #include <lastly/lastly.hpp>
@@ -17,7 +18,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <string>
-#include <sys/resource.h>
 #include <thread>
 #include <vector>
 
@@ -31,12 +31,6 @@ struct shape {
     unsigned workers;
     std::size_t tasks;
 };
-
-long peak_kib() {
-    rusage used{};
-    ::getrusage(RUSAGE_SELF, &used);
-    return used.ru_maxrss;
-}
 
 // Calls `spawn_share(count)` on eight threads that stand at a line until all are there.
 template <class Share>
@@ -120,7 +114,7 @@ int main(int argc, char** argv) {
     if (argc > 4) s.tasks = static_cast<std::size_t>(std::atoll(argv[4])) / outside_threads * outside_threads;
     bench::tally counted;
     clock_type::duration taken{};
-    const long before_kib = peak_kib();
+    const long before_kib = bench::peak_kib();
     if (known && backend == "lastly") taken = run_lastly(s, counted);
 #ifdef LASTLY_BENCH_ONETBB
     else if (known && backend == "onetbb") taken = run_onetbb(s, counted);
@@ -132,7 +126,7 @@ int main(int argc, char** argv) {
     if (!counted.holds(s.tasks, s.tasks)) bench::fail("tasks or finalizers were lost, or ran twice, or were waited for too briefly");
     const double ns = std::chrono::duration<double, std::nano>(taken).count();
     std::printf("%s %s: %zu tasks, %zu finalizers, %u workers: %.1f ms, %.1f ns a task, peak %.1f MiB above %.1f\n", from.c_str(), backend.c_str(),
-                s.tasks, s.tasks, s.workers, ns / 1e6, ns / static_cast<double>(s.tasks), static_cast<double>(peak_kib() - before_kib) / 1024,
+                s.tasks, s.tasks, s.workers, ns / 1e6, ns / static_cast<double>(s.tasks), static_cast<double>(bench::peak_kib() - before_kib) / 1024,
                 static_cast<double>(before_kib) / 1024);
     return 0;
 }

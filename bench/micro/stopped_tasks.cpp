@@ -4,6 +4,7 @@
 //   wide       all contexts stand below one root, which is cancelled
 //   chains     a thousand chains, a thousand deep, stand below one root, which is cancelled
 // The workers are held until all contexts have stopped. Figures are lines of their own, times wall times; a wrong count ends the program.
+#include "micro/peak.hpp"
 #include "workloads/tally.hpp"
 
 #include <lastly/lastly.hpp>
@@ -13,7 +14,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <string>
-#include <sys/resource.h>
 #include <thread>
 #include <vector>
 
@@ -29,12 +29,6 @@ constexpr std::size_t depth = 1'000;
 constexpr unsigned workers = 2;
 
 double ms_since(clock_type::time_point begin) { return std::chrono::duration<double, std::milli>(clock_type::now() - begin).count(); }
-
-long peak_kib() {
-    rusage used{};
-    ::getrusage(RUSAGE_SELF, &used);
-    return used.ru_maxrss;
-}
 
 std::vector<cancel_source> make_sources(const std::string& kind, const context& root, clock_type::time_point first) {
     std::vector<cancel_source> made;
@@ -74,7 +68,7 @@ void measure(const std::string& kind) {
                         if (!o.cancelled() || o.started() || o.cause() != cause) wrong.fetch_add(1, std::memory_order_relaxed);
                     }));
     }
-    std::printf("%s: made and submitted in %.0f ms, peak %ld MiB\n", kind.c_str(), ms_since(begin), peak_kib() / 1024);
+    std::printf("%s: made and submitted in %.0f ms, peak %ld MiB\n", kind.c_str(), ms_since(begin), bench::peak_kib() / 1024);
     if (kind == "deadlines" && clock_type::now() > first) bench::fail("too slow: deadlines passed while the tasks were submitted");
 
     if (kind == "deadlines") {

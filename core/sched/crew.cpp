@@ -33,7 +33,7 @@ void tell_as_visitor(void* pool, const error_report& report) {
 }
 
 // The threads are gone: what still stands in a queue was claimed there, and is over (W1).
-void throw_husks_away(pool_core& pool) noexcept {
+void empty_queues(pool_core& pool) noexcept {
     deque_item item;
     for (unsigned i = 0; i < pool.workers.size(); ++i) {
         while (pool.workers[i].tasks.take_oldest(item)) take_from_queue(*item.task);
@@ -51,19 +51,14 @@ struct leave_wait {
     std::chrono::steady_clock::time_point deadline;
     bool all_left = false;
 
+    bool look() noexcept { return all_left = pool.at_work.load(seq_cst) == 0; }   // order: [B4] sees that the hooks are over
     static bool is_over(void* self) noexcept {
         auto& w = *static_cast<leave_wait*>(self);
-        w.all_left = w.pool.at_work.load(seq_cst) == 0;   // order: [B4] sees that the hooks are over
-        return w.all_left || steady_now() >= w.deadline;
+        return w.look() || steady_now() >= w.deadline;
     }
     static void sleep(void* self) noexcept {
         auto& w = *static_cast<leave_wait*>(self);
-        for (;;) {
-            const event_count::key seen = w.pool.left_work.prepare();
-            if (is_over(self)) break;
-            w.pool.left_work.commit(seen, w.deadline);
-        }
-        w.pool.left_work.cancel();
+        w.pool.left_work.wait([&w] { return w.look(); }, w.deadline);
     }
 };
 
@@ -142,7 +137,7 @@ pool_core::pool_core(pool_options o)
 pool_core::~pool_core() {
     guard.reset();
     await_departures(*this);
-    throw_husks_away(*this);
+    empty_queues(*this);
     lease.shut();   // a visitor may still submit, and be rejected
     leave_accounts(*this);
 }
@@ -164,7 +159,7 @@ bool end_workers(pool_core& pool, std::chrono::steady_clock::time_point deadline
     if (!leave_wait::is_over(&wait)) stand_aside({pool.anchor, &leave_wait::is_over, &leave_wait::sleep, &wait, waits_on});
     if (!wait.all_left) return false;
     for (unsigned i = 0; i < pool.workers.size(); ++i) pool.workers[i].self.join();
-    throw_husks_away(pool);
+    empty_queues(pool);
     return true;
 }
 

@@ -98,7 +98,7 @@ void sweep(worker& w) noexcept {
     for (unsigned i = 0; i < crew; ++i) {
         while (w.pool.workers[i].tasks.steal_if(husks, item)) take_from_queue(*item.task);
     }
-    if (fetch_batch(w)) w.pool.idle.notify();   // what it took over can be stolen
+    fetch_batch(w);
     throw_husks_away(w);
 }
 

@@ -50,7 +50,7 @@ frame* find_member(worker& w, group_core& g) noexcept {
     for (unsigned i = 0; i < crew; ++i) {   // its own first, from the other end
         if (w.pool.workers[(w.index + i) % crew].tasks.steal_if(wanted, item)) return item.task;
     }
-    if (w.tasks.size() == 0 && fetch_batch(w)) w.pool.idle.notify();   // members from outside: they can be told apart in a deque
+    if (w.tasks.size() == 0) fetch_batch(w);   // members from outside: they can be told apart in a deque
     return nullptr;
 }
 
@@ -83,17 +83,14 @@ void spin(const group_core& g) noexcept {
 void wait_until_complete(pool_core& pool, group_core& g) noexcept {
     if (g.is_complete()) return;
     worker* const w = this_thread.self;
-    if (w != nullptr && &w->pool == &pool) {
-        const run_record* const waiter = this_thread.current;
-        const bool noted = waiter != nullptr && waiter->group != nullptr && g.note_waiter(waiter->group->number());
-        help_group(*w, g);
-        if (!g.is_complete()) stand_aside({&g.anchor(), &group_wait::is_over, &group_wait::sleep, &g, true});
-        if (noted) g.withdraw_waiter();
-    } else {
-        spin(g);
-        if (LASTLY_FAULT("W2-pools")) g.sleep_until_complete();
-        if (!g.is_complete()) stand_aside({&g.anchor(), &group_wait::is_over, &group_wait::sleep, &g, true});
-    }
+    const bool helps = w != nullptr && &w->pool == &pool;
+    const run_record* const waiter = helps ? this_thread.current : nullptr;
+    const bool noted = waiter != nullptr && waiter->group != nullptr && g.note_waiter(waiter->group->number());
+    if (helps) help_group(*w, g);
+    else spin(g);
+    if (!helps && LASTLY_FAULT("W2-pools")) g.sleep_until_complete();
+    if (!g.is_complete()) stand_aside({&g.anchor(), &group_wait::is_over, &group_wait::sleep, &g, true});
+    if (noted) g.withdraw_waiter();
 }
 
 bool is_inside_member(const group_core& g) noexcept {

@@ -41,14 +41,7 @@ private:
         else return take_room(pool_);
         return true;
     }
-    void sleep() noexcept {
-        for (;;) {
-            const event_count::key seen = pool_.room.prepare();
-            if (is_over()) break;
-            pool_.room.commit(seen, std::chrono::steady_clock::time_point::max());
-        }
-        pool_.room.cancel();
-    }
+    void sleep() noexcept { pool_.room.wait([this] { return is_over(); }); }
 
     pool_core& pool_;
     stop_listener listener_;

@@ -43,13 +43,7 @@ struct quiet_wait {
     }
     static void sleep(void* self) noexcept {
         auto& w = *static_cast<quiet_wait*>(self);
-        for (bool in_time = true;;) {
-            const event_count::key seen = w.pool.quiet.prepare();
-            w.quiescent = is_quiescent(w.pool);
-            if (w.quiescent || !in_time) break;
-            in_time = w.pool.quiet.commit(seen, w.deadline);
-        }
-        w.pool.quiet.cancel();
+        w.quiescent = w.pool.quiet.wait([&w] { return is_quiescent(w.pool); }, w.deadline);
     }
 };
 
@@ -91,18 +85,14 @@ struct ended_wait {
     pool_core& pool;
     time_point deadline;
 
+    bool has_ended() const noexcept { return pool.ending.load(seq_cst) != 1; }   // order: [E1] sees the final books
     static bool is_over(void* self) noexcept {
         const auto& w = *static_cast<ended_wait*>(self);
-        return w.pool.ending.load(seq_cst) != 1 || steady_now() >= w.deadline;   // order: [E1] sees the final books
+        return w.has_ended() || steady_now() >= w.deadline;
     }
     static void sleep(void* self) noexcept {
         const auto& w = *static_cast<ended_wait*>(self);
-        for (;;) {
-            const event_count::key seen = w.pool.ended.prepare();
-            if (is_over(self)) break;
-            w.pool.ended.commit(seen, w.deadline);
-        }
-        w.pool.ended.cancel();
+        w.pool.ended.wait([&w] { return w.has_ended(); }, w.deadline);
     }
 };
 

@@ -190,7 +190,9 @@ frame* take_any(pool_core& pool, account& books) noexcept {
     return steal_from_anybody(pool);
 }
 
-bool fetch_batch(worker& w) noexcept { return take_over(w, 0, nullptr) != 0; }
+void fetch_batch(worker& w) noexcept {
+    if (take_over(w, 0, nullptr) != 0) w.pool.idle.notify();
+}
 
 frame* take_anything(worker& w) noexcept {
     if (frame* const own = next_own(w)) return own;

@@ -63,8 +63,8 @@ private:
 
 // The worker's thread: runs until the pool is gone.
 void worker_main(void* self) noexcept;
-// Moves a batch from the injector to the worker's own deque, none of it to run. False: there was none.
-bool fetch_batch(worker& w) noexcept;
+// Moves a batch from the injector to the worker's own deque, where others can steal it.
+void fetch_batch(worker& w) noexcept;
 // A task from any queue, for a worker that waits and that nobody stands in for; null: none found.
 frame* take_anything(worker& w) noexcept;
 // A task from any queue, for a thread that is no worker and helps a shutdown; null: none found.

@@ -13,6 +13,7 @@ namespace lastly::detail {
 class event_count {
 public:
     using key = std::uint32_t;
+    static constexpr auto no_deadline = std::chrono::steady_clock::time_point::max();
 
     key prepare() noexcept {
         waiters_.fetch_add(1, seq_cst);   // order: [W1] before the look at the condition that follows
@@ -21,8 +22,22 @@ public:
     void cancel() noexcept { waiters_.fetch_sub(1, relaxed); }   // order: a notifier that still counts us wakes nobody
     // For notifiers whose change of the condition was sequentially consistent.
     bool has_waiters() const noexcept { return waiters_.load(seq_cst) != 0; }   // order: [W1] after the condition was made true
-    // False once the deadline has passed; time_point::max() is none.
+    // False once the deadline has passed; no_deadline is none.
     bool commit(key seen, std::chrono::steady_clock::time_point deadline) noexcept;
+    // Blocks until the condition is true; false: the deadline has passed and it is not. It is asked after `prepare` each time, the last
+    // time after the deadline.
+    template <class Condition>
+    bool wait(const Condition& is_true, std::chrono::steady_clock::time_point deadline = no_deadline) noexcept {
+        for (bool in_time = true;;) {
+            const key seen = prepare();
+            const bool held = is_true();
+            if (held || !in_time) {
+                cancel();
+                return held;
+            }
+            in_time = commit(seen, deadline);
+        }
+    }
     void notify_all() noexcept {
         if (waiters_.fetch_add(0, seq_cst) == 0) return;   // order: [W1] after the condition was made true; a read-modify-write, so that it reads the latest
         epoch_.fetch_add(1, seq_cst);                      // order: [W2] ends the wait of whoever read the epoch before

@@ -63,14 +63,7 @@ bool group_core::is_complete() const noexcept {
     return gone == come;
 }
 
-void group_core::sleep_until_complete() noexcept {
-    for (;;) {
-        const event_count::key seen = complete_.prepare();
-        if (is_complete()) break;
-        complete_.commit(seen, std::chrono::steady_clock::time_point::max());
-    }
-    complete_.cancel();
-}
+void group_core::sleep_until_complete() noexcept { complete_.wait([this] { return is_complete(); }); }
 
 bool group_core::add_failure(const run_record& r) noexcept {
     if (LASTLY_FAULT("failure-lost")) return true;

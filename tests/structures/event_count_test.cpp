@@ -84,6 +84,20 @@ TEST_CASE("event_count: a wait that ended counts nobody as waiting") {
     e.cancel();
 }
 
+TEST_CASE("event_count: wait returns what the condition says, looking once more after the deadline") {
+    detail::event_count e;
+    CHECK(e.wait([] { return true; }));
+    CHECK_FALSE(e.wait([] { return false; }, detail::deadline_after(5ms)));
+    int looks = 0;
+    CHECK(e.wait([&looks] { return ++looks == 2; }, detail::steady_now() - 1s));
+    CHECK(looks == 2);
+    const auto before = e.prepare();
+    e.cancel();
+    e.notify_all();
+    CHECK(e.prepare() == before);   // nobody was counted any more
+    e.cancel();
+}
+
 TEST_CASE("event_count: one notification wakes every waiter") {
     constexpr int waiters = 4;
     detail::event_count e;
