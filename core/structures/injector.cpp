@@ -1,7 +1,6 @@
 // See injector.hpp. The only file that knows moodycamel's queue.
 #include "core/structures/injector.hpp"
 
-#include "core/base/sanitizer.hpp"
 #include "lastly/detail/fault.hpp"
 
 #include <new>
@@ -37,10 +36,8 @@ private:
 
 struct queue_traits : moodycamel::ConcurrentQueueDefaultTraits {
     static constexpr std::size_t BLOCK_SIZE = 256;
-    // The queue orders a second use of an index entry by fences, which the thread sanitizer does not model: under it a producer
-    // has entries for two million frames before the first is used again.
-    static constexpr std::size_t EXPLICIT_INITIAL_INDEX_SIZE =
-        base::thread_sanitizer ? 8192 : moodycamel::ConcurrentQueueDefaultTraits::EXPLICIT_INITIAL_INDEX_SIZE;
+    // An index entry is used again only after so many blocks, a million frames of a producer: README.md here, "Under the thread sanitizer".
+    static constexpr std::size_t EXPLICIT_INITIAL_INDEX_SIZE = 4096;
 };
 using queue_type = moodycamel::ConcurrentQueue<carried, queue_traits>;
 
