@@ -24,17 +24,16 @@ void watchdog::tell_to_stop() noexcept {
     futex_wake_all(stop_.address());
 }
 
-bool watchdog::ends_until(std::chrono::steady_clock::time_point deadline) noexcept {
-    tell_to_stop();
-    while (ended_.load(acquire) == 0) {   // order: [K3] sees that it has told its last
-        if (!futex_wait_until(ended_, 0, deadline)) return ended_.load(acquire) != 0;   // order: [K3] sees that it has told its last
-    }
-    return true;
+bool watchdog::has_ended() const noexcept { return ended_.load(acquire) != 0; }   // order: [K3] sees that it has told its last
+bool watchdog::is_this_thread() const noexcept { return this_thread.watching == this; }
+
+void watchdog::ends_until(std::chrono::steady_clock::time_point deadline) noexcept {
+    while (!has_ended() && futex_wait_until(ended_, 0, deadline)) {}
 }
 
 watchdog::~watchdog() {
     tell_to_stop();
-    if (this_thread.watching == this) {   // the sink that it told destroyed the pool
+    if (is_this_thread()) {   // the sink that it told destroyed the pool
         this_thread.watching = nullptr;
         thread_.detach();
     }

@@ -22,8 +22,13 @@ public:
     // `tell` hands a report to the pool's sink as a visitor. A sink may destroy the pool: the watchdog may then be gone on return.
     watchdog(std::chrono::nanoseconds budget, void (*tell)(void*, const error_report&), void (*probe)(void*, std::vector<frame*>&), void* pool);
     ~watchdog();
-    // Tells it to end, and waits for its last look to be over. False: the deadline has passed, for instance while it was in a sink.
-    bool ends_until(std::chrono::steady_clock::time_point deadline) noexcept;
+    void tell_to_stop() noexcept;
+    // Its last look is over: it may be destroyed without a wait.
+    bool has_ended() const noexcept;
+    // Waits for that, at most until the deadline: it may be in a sink.
+    void ends_until(std::chrono::steady_clock::time_point deadline) noexcept;
+    // Is this its thread, in a sink that it told?
+    bool is_this_thread() const noexcept;
     watchdog(const watchdog&) = delete;
     watchdog& operator=(const watchdog&) = delete;
 
@@ -43,7 +48,6 @@ private:
     void (*const probe_)(void*, std::vector<frame*>&);
     void* const pool_;
     std::vector<sighting> seen_, before_;
-    void tell_to_stop() noexcept;
 
     futex_word stop_{0};
     futex_word ended_{0};

@@ -105,15 +105,12 @@ bool is_quiescent(pool_core& pool) noexcept {
     return over == begun;
 }
 
-void await_departures(pool_core& pool) noexcept {
-    for (;;) {
-        std::uint64_t departed = pool.shared.departed.load(acquire);   // order: [Q1] sees the thread's last touch
-        each_account(pool, [&](const account& a) { departed += a.departed.read(); });
-        std::uint64_t arrived = pool.shared.arrived.load(acquire);     // order: [Q1] sees the thread's arrival
-        each_account(pool, [&](const account& a) { arrived += a.arrived.read(); });
-        if (departed == arrived) return;
-        yield_thread();
-    }
+bool all_have_departed(pool_core& pool) noexcept {
+    std::uint64_t departed = pool.shared.departed.load(acquire);   // order: [Q1] sees the thread's last touch
+    each_account(pool, [&](const account& a) { departed += a.departed.read(); });
+    std::uint64_t arrived = pool.shared.arrived.load(acquire);     // order: [Q1] sees the thread's arrival
+    each_account(pool, [&](const account& a) { arrived += a.arrived.read(); });
+    return departed == arrived;
 }
 
 bool injector_has_work(pool_core& pool) noexcept {

@@ -52,14 +52,31 @@ struct leave_wait {
     bool all_left = false;
 
     bool look() noexcept { return all_left = pool.at_work.load(seq_cst) == 0; }   // order: [B4] sees that the hooks are over
-    static bool is_over(void* self) noexcept {
-        auto& w = *static_cast<leave_wait*>(self);
-        return w.look() || steady_now() >= w.deadline;
+    bool is_over() noexcept { return look() || steady_now() >= deadline; }
+    void sleep() noexcept { pool.left_work.wait([this] { return look(); }, deadline); }
+};
+
+// So may the sink that the watchdog tells; that of a pool that dies may be visited, and a refused task's chain run, by other threads.
+struct guard_wait {
+    watchdog& guard;
+    std::chrono::steady_clock::time_point deadline;
+
+    bool is_over() const noexcept { return guard.has_ended() || steady_now() >= deadline; }
+    void sleep() const noexcept { guard.ends_until(deadline); }
+};
+struct departures_wait {
+    pool_core& pool;
+
+    bool is_over() const noexcept { return all_have_departed(pool); }
+    void sleep() const noexcept {
+        while (!is_over()) yield_thread();
     }
-    static void sleep(void* self) noexcept {
-        auto& w = *static_cast<leave_wait*>(self);
-        w.pool.left_work.wait([&w] { return w.look(); }, w.deadline);
-    }
+};
+struct visitors_wait {
+    anchor_lease& lease;
+
+    bool is_over() const noexcept { return !lease.has_visitors(); }
+    void sleep() const noexcept { lease.await_visitors(); }
 };
 
 void make_workers(pool_core& pool) {
@@ -135,10 +152,15 @@ pool_core::pool_core(pool_options o)
 }
 
 pool_core::~pool_core() {
+    constexpr bool waits_on = true;
+    end_guard(*this, event_count::no_deadline, waits_on);
     guard.reset();
-    await_departures(*this);
+    departures_wait calls{*this};
+    stand_aside(*anchor, calls, waits_on);
     empty_queues(*this);
-    lease.shut();   // a visitor may still submit, and be rejected
+    lease.shut();
+    visitors_wait visits{lease};   // a visitor may still submit, and be rejected
+    stand_aside(*anchor, visits, waits_on);
     leave_accounts(*this);
 }
 
@@ -156,11 +178,19 @@ bool end_workers(pool_core& pool, std::chrono::steady_clock::time_point deadline
     pool.anchor->gate().fetch_or(gate_closed | gate_gone, seq_cst);   // order: [G1] the final state; [I4] before the seats are emptied
     pool.idle.wake_all();
     leave_wait wait{pool, deadline};
-    if (!leave_wait::is_over(&wait)) stand_aside({pool.anchor, &leave_wait::is_over, &leave_wait::sleep, &wait, waits_on});
+    stand_aside(*pool.anchor, wait, waits_on);
     if (!wait.all_left) return false;
     for (unsigned i = 0; i < pool.workers.size(); ++i) pool.workers[i].self.join();
     empty_queues(pool);
     return true;
+}
+
+bool end_guard(pool_core& pool, std::chrono::steady_clock::time_point deadline, bool waits_on) noexcept {
+    if (pool.guard == nullptr || pool.guard->is_this_thread()) return true;   // then its sink destroys the pool
+    pool.guard->tell_to_stop();
+    guard_wait wait{*pool.guard, deadline};
+    stand_aside(*pool.anchor, wait, waits_on);
+    return pool.guard->has_ended();
 }
 
 void call_user_hook(pool_core& pool, const std::function<void(unsigned)>& hook, unsigned worker) noexcept {

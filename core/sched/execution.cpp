@@ -3,6 +3,7 @@
 // after: equal sums mean that no thread touches a frame of the pool any more. 2. Nothing of the pool is touched after `retired`,
 // except by threads that are counted inside.
 #include "core/sched/pool_core.hpp"
+#include "core/sched/room.hpp"
 #include "core/task/completion.hpp"
 #include "core/task/group.hpp"
 #include "core/task/run.hpp"
@@ -49,12 +50,10 @@ void run_frame(pool_core& pool, account& books, frame& f) noexcept {
     }
     books.main.take_finalizers(r);
     count_outcome(books, r.ended);
-    const bool bounded = pool.options.capacity != 0;
-    if (bounded) pool.unfinished.fetch_sub(1, seq_cst);   // order: [C1] before the look at the blocked callers; whoever is told finds room
+    give_room_back(pool);   // whoever is told of the outcome finds room
     if (!LASTLY_FAULT("O4-count")) publish(f, r);
     shown.reset();
     books.main.take_finalizers(r);
-    if (bounded) pool.room.notify_all();
     if (!LASTLY_FAULT("L4-retired")) books.retired.add();
     scope.reset();
     if (r.group != nullptr) earn_credit(books, *r.group);   // whoever waits for the group finds nothing of this task alive

@@ -72,8 +72,9 @@ void help_group(worker& w, group_core& g) noexcept {
 }
 
 struct group_wait {
-    static bool is_over(void* g) noexcept { return static_cast<group_core*>(g)->is_complete(); }
-    static void sleep(void* g) noexcept { static_cast<group_core*>(g)->sleep_until_complete(); }
+    group_core& group;
+    bool is_over() const noexcept { return group.is_complete(); }
+    void sleep() const noexcept { group.sleep_until_complete(); }
 };
 
 void spin(const group_core& g) noexcept {
@@ -89,7 +90,8 @@ void wait_until_complete(pool_core& pool, group_core& g) noexcept {
     if (helps) help_group(*w, g);
     else spin(g);
     if (!helps && LASTLY_FAULT("W2-pools")) g.sleep_until_complete();
-    if (!g.is_complete()) stand_aside({&g.anchor(), &group_wait::is_over, &group_wait::sleep, &g, true});
+    group_wait wait{g};
+    stand_aside(g.anchor(), wait, true);
     if (noted) g.withdraw_waiter();
 }
 
@@ -113,7 +115,7 @@ void tell_failures(group_core& g) noexcept {
 }
 
 // What a group that names no parent stands below: what stops the task that makes it (C3). Inside a finalizer: nothing (C4).
-void find_parents(pool_core& pool, group_parents& parents) {
+void find_parents(pool_core& pool, group_parents& parents, bool& observes_pool) {
     run_record* const r = this_thread.current;
     if (r == nullptr || r->finalizing || r->pool == nullptr || LASTLY_FAULT("C3-group")) return;
     if (context_access::node_or_null(r->own) != nullptr || r->task->type().has_handle_part) {
@@ -123,17 +125,21 @@ void find_parents(pool_core& pool, group_parents& parents) {
     const stop_sources sources = stops_of(*r);   // the same as its own context would have, without making that
     parents[0] = context_access::share(sources.attached);
     parents[1] = context_access::share(sources.group);
-    if (r->pool != pool.anchor) parents[2] = context_access::share(r->pool->root);
+    observes_pool = r->pool == pool.anchor;   // its members observe that anyhow: no link at the root for each group
+    if (!observes_pool) parents[2] = context_access::share(r->pool->root);
 }
 
 }   // namespace
 
 group_core& open_group(pool_core& pool, bool fail_fast, const context* parent) {
     group_parents parents;
+    bool observes_pool = false;
     if (parent != nullptr) parents[0] = *parent;
-    else find_parents(pool, parents);
+    else find_parents(pool, parents, observes_pool);
     const run_record* const r = this_thread.current;
-    return group_store::take(*pool.anchor, fail_fast, std::move(parents), r != nullptr ? site_of(*r) : creation_site{nullptr, 0});
+    group_core& g = group_store::take(*pool.anchor, fail_fast, std::move(parents), r != nullptr ? site_of(*r) : creation_site{nullptr, 0});
+    if (observes_pool) g.observe_pool();
+    return g;
 }
 
 bool cancel_group(group_core& g, std::error_code cause) noexcept {

@@ -23,6 +23,8 @@
 
 namespace lastly::detail {
 
+struct thread_block;
+
 class pool_core {
 public:
     explicit pool_core(pool_options o);   // throws; starts no thread
@@ -51,6 +53,7 @@ public:
     event_count room;                     // somebody waits for room (A5)
     event_count quiet;                    // somebody waits for quiescence
     event_count ended;                    // somebody waits for the end of a shutdown
+    atomic<const thread_block*> ender{nullptr};   // whose thread ends it
     atomic<std::uint32_t> ending{0};      // 0 open, 1 somebody ends it, 2 its threads are gone and its books are final
     atomic<std::uint32_t> ownerless{0};   // S4: the last thread inside frees it
     atomic<std::uint32_t> inside{0};
@@ -64,8 +67,8 @@ ledger_snapshot take_ledger(pool_core& pool);
 // The main columns only, as they were at the pool's end.
 ledger_snapshot take_main_ledger(pool_core& pool);
 bool is_quiescent(pool_core& pool) noexcept;
-// Returns when every submitting thread that arrived has departed.
-void await_departures(pool_core& pool) noexcept;
+// Every thread that came to a call of the pool has left it.
+bool all_have_departed(pool_core& pool) noexcept;
 // Tasks offered to the injector that nobody has taken yet.
 bool injector_has_work(pool_core& pool) noexcept;
 bool any_queue_has_work(pool_core& pool) noexcept;
@@ -110,6 +113,8 @@ std::error_code start_worker(worker& w) noexcept;
 bool try_add_stand_in(pool_core& pool) noexcept;
 // Quiescent for good: wakes and joins the workers. False: the deadline passed while one was in a hook of the user's; call again.
 bool end_workers(pool_core& pool, std::chrono::steady_clock::time_point deadline, bool waits_on) noexcept;
+// Ends the watchdog, if there is one. False: the deadline passed while it was in a sink.
+bool end_guard(pool_core& pool, std::chrono::steady_clock::time_point deadline, bool waits_on) noexcept;
 // Runs the user's hook, if there is one, on a worker; an exception goes to the error sink.
 void call_user_hook(pool_core& pool, const std::function<void(unsigned)>& hook, unsigned worker) noexcept;
 // A thread inside leaves; the last one frees an ownerless pool.

@@ -3,6 +3,7 @@
 
 #include "core/sched/pool_core.hpp"
 #include "core/sched/stand_in.hpp"
+#include "core/task/context.hpp"
 #include "core/task/group.hpp"
 #include "core/task/state.hpp"
 #include "core/task/stop_listener.hpp"
@@ -24,17 +25,17 @@ bool take_room(pool_core& pool) noexcept {
 // A caller's wait until there is room, the pool closes, or it is asked to stop.
 class room_wait {
 public:
-    room_wait(pool_core& pool, frame& f, const group_core* group) noexcept
-        : pool_(pool), listener_(attached_context(f), group != nullptr ? group->context() : nullptr,
+    room_wait(pool_core& pool, frame& f, group_core* group) noexcept
+        : pool_(pool), of_group_(group != nullptr ? group->context_from_outside() : context{}),   // no member of it is under way yet
+          listener_(attached_context(f), context_access::node_or_null(of_group_),
                                  [](void* p) { static_cast<pool_core*>(p)->room.notify_all(); }, &pool) {}
 
     room_result wait(std::error_code& cause) noexcept {
-        stand_aside({pool_.anchor, [](void* w) { return static_cast<room_wait*>(w)->is_over(); }, [](void* w) { static_cast<room_wait*>(w)->sleep(); }, this, true});
+        stand_aside(*pool_.anchor, *this, true);
         cause = cause_;
         return result_;
     }
 
-private:
     bool is_over() noexcept {
         if ((pool_.anchor->gate().load(seq_cst) & gate_closed) != 0) result_ = room_result::closed;   // order: [C1] the closer sets the gate, then looks at the waiters
         else if ((cause_ = listener_.cause()) && !LASTLY_FAULT("A5-stop")) result_ = room_result::stopped;
@@ -43,7 +44,9 @@ private:
     }
     void sleep() noexcept { pool_.room.wait([this] { return is_over(); }); }
 
+private:
     pool_core& pool_;
+    const context of_group_;
     stop_listener listener_;
     std::error_code cause_;
     room_result result_ = room_result::granted;
@@ -53,7 +56,7 @@ private:
 
 bool is_own_worker(const pool_core& pool) noexcept { return this_thread.home == pool.anchor; }
 
-room_result find_room(pool_core& pool, frame& f, patience p, const group_core* group, std::error_code& cause) noexcept {
+room_result find_room(pool_core& pool, frame& f, patience p, group_core* group, std::error_code& cause) noexcept {
     if (pool.options.capacity == 0 || take_room(pool) || LASTLY_FAULT("A5")) return room_result::granted;
     const overflow policy = pool.options.overflow;
     const bool worker = is_own_worker(pool);
@@ -66,7 +69,7 @@ room_result find_room(pool_core& pool, frame& f, patience p, const group_core* g
 void give_room_back(pool_core& pool) noexcept {
     if (pool.options.capacity == 0) return;
     pool.unfinished.fetch_sub(1, seq_cst);   // order: [C1] before the look at the blocked callers
-    pool.room.notify_all();
+    if (!LASTLY_FAULT("A5-told")) pool.room.notify_all();
 }
 
 }   // namespace lastly::detail

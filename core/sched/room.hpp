@@ -15,7 +15,7 @@ enum class patience : std::uint8_t { may_wait, never };
 
 bool is_own_worker(const pool_core& pool) noexcept;
 // `group`: the one that the task is to become a member of; null: none. `cause` is set where the result is `stopped`.
-room_result find_room(pool_core& pool, frame& f, patience p, const group_core* group, std::error_code& cause) noexcept;
+room_result find_room(pool_core& pool, frame& f, patience p, group_core* group, std::error_code& cause) noexcept;
 // What was granted, or would have been run here, is not used.
 void give_room_back(pool_core& pool) noexcept;
 

@@ -36,23 +36,16 @@ struct quiet_wait {
     time_point deadline;
     bool quiescent = false;
 
-    static bool is_over(void* self) noexcept {
-        auto& w = *static_cast<quiet_wait*>(self);
-        w.quiescent = is_quiescent(w.pool);
-        return w.quiescent || steady_now() >= w.deadline;
-    }
-    static void sleep(void* self) noexcept {
-        auto& w = *static_cast<quiet_wait*>(self);
-        w.quiescent = w.pool.quiet.wait([&w] { return is_quiescent(w.pool); }, w.deadline);
-    }
+    bool look() noexcept { return quiescent = is_quiescent(pool); }
+    bool is_over() noexcept { return look() || steady_now() >= deadline; }
+    void sleep() noexcept { pool.quiet.wait([this] { return look(); }, deadline); }
 };
 
 // False: the deadline has passed. `waits_on`: the caller comes back then.
 bool wait_for_quiescence(pool_core& pool, time_point deadline, bool waits_on) noexcept {
     quiet_wait wait{pool, deadline};
     pool.idle.add_watcher();
-    if (!is_quiescent(pool)) stand_aside({pool.anchor, &quiet_wait::is_over, &quiet_wait::sleep, &wait, waits_on});
-    else wait.quiescent = true;
+    stand_aside(*pool.anchor, wait, waits_on);
     pool.idle.remove_watcher();
     return wait.quiescent;
 }
@@ -78,6 +71,10 @@ void help(pool_core& pool, time_point deadline) noexcept {
     }
 }
 
+// This thread is about to end the pool, and helps with a task meanwhile, or runs a callback of the stop: it cannot wait for itself.
+bool is_ending_here(const pool_core& pool) noexcept {
+    return pool.ender.load(relaxed) == &this_thread && !LASTLY_FAULT("S1-self");   // order: its own, or another's
+}
 bool is_ended(pool_core& pool) noexcept { return pool.ending.load(acquire) == 2; }   // order: [E1] sees the final books
 
 // A wait for the thread that ends the pool.
@@ -86,14 +83,8 @@ struct ended_wait {
     time_point deadline;
 
     bool has_ended() const noexcept { return pool.ending.load(seq_cst) != 1; }   // order: [E1] sees the final books
-    static bool is_over(void* self) noexcept {
-        const auto& w = *static_cast<ended_wait*>(self);
-        return w.has_ended() || steady_now() >= w.deadline;
-    }
-    static void sleep(void* self) noexcept {
-        const auto& w = *static_cast<ended_wait*>(self);
-        w.pool.ended.wait([&w] { return w.has_ended(); }, w.deadline);
-    }
+    bool is_over() const noexcept { return has_ended() || steady_now() >= deadline; }
+    void sleep() const noexcept { pool.ended.wait([this] { return has_ended(); }, deadline); }
 };
 
 // Ends the workers, or waits for the thread that does. The pool was quiescent a moment ago.
@@ -102,25 +93,27 @@ void end_once(pool_core& pool, time_point deadline, bool waits_on) noexcept {
     if (pool.ending.compare_exchange_strong(open, 1, acq_rel, acquire)) {   // order: [E1] one thread ends it
         const bool balanced = close_books(pool);
         if (!balanced) yield_thread();   // a submission that raced the close is just being rejected
-        const bool over = (balanced && end_workers(pool, deadline, waits_on) && (pool.guard == nullptr || pool.guard->ends_until(deadline))) || LASTLY_FAULT("G3");
+        pool.ender.store(&this_thread, relaxed);   // order: read by this thread only, or found to be another's
+        const bool over = (balanced && end_workers(pool, deadline, waits_on) && end_guard(pool, deadline, waits_on)) || LASTLY_FAULT("G3");
         if (over) {
             context_access::node(pool.root)->cancel(errc::pool_shutdown);   // S6
             pool.guard.reset();
             pool.sink.tell_suppressed();
             close_books(pool);
         }
+        pool.ender.store(nullptr, relaxed);         // order: before the next one may begin
         pool.ending.store(over ? 2 : 0, seq_cst);   // order: [E1] publishes the final books
         pool.ended.notify_all();
         return;
     }
     ended_wait wait{pool, deadline};
-    stand_aside({pool.anchor, &ended_wait::is_over, &ended_wait::sleep, &wait, waits_on});
+    stand_aside(*pool.anchor, wait, waits_on);
 }
 
 // True: the pool is closed for good.
 bool close_until(pool_core& pool, bool abrupt, time_point deadline, bool waits_on) noexcept {
     close_gate(pool, abrupt ? gate_closed | gate_abrupt : gate_closed);
-    if (is_called_from_inside(pool)) return is_ended(pool);
+    if (is_called_from_inside(pool) || is_ending_here(pool)) return is_ended(pool);
     if (abrupt && !is_ended(pool)) help(pool, deadline);
     if (pool.ownerless.load(acquire) != 0) return false;   // order: [B3] a chain that this thread ran has destroyed the pool
     while (!is_ended(pool)) {

@@ -12,6 +12,8 @@ namespace lastly::detail {
 
 namespace {
 
+constexpr unsigned rounds_before_another_try = 4096;   // a place may have come free, or memory for a thread
+
 bool take_excess(stand_in_places& places) noexcept {
     if (LASTLY_FAULT("excess-kept")) return false;
     std::uint32_t now = places.excess.load(seq_cst);   // order: [B7] between two looks at the lie-downs
@@ -90,14 +92,23 @@ void stand_aside(const waiting& wait) noexcept {
     worker* const w = this_thread.self;
     const bool in_hook = w != nullptr && w->in_hook;   // nobody stands in for it: a stand-in's own hook would wait likewise, and so on
     const bool may_help = w != nullptr && wait.is_endless && (!in_hook || wait.of == w->pool.anchor || runs_accepted_task(w->pool));
-    if (w != nullptr && !in_hook && begin_absence(*w)) {
+    if (LASTLY_FAULT("W2-aside") && w != nullptr && wait.of != w->pool.anchor) {
+        wait.sleep(wait.argument);
+    } else if (w != nullptr && !in_hook && begin_absence(*w)) {
         wait.sleep(wait.argument);
         end_absence(*w);
     } else if (may_help) {
-        while (!wait.over(wait.argument)) {
+        for (unsigned idle_rounds = 1; !wait.over(wait.argument); ++idle_rounds) {
             frame* const f = is_stack_scarce() ? nullptr : take_anything(*w);
-            if (f != nullptr) run_while_waiting(*w, *f);
-            else yield_thread();
+            if (f != nullptr) {
+                run_while_waiting(*w, *f);
+            } else if (idle_rounds % rounds_before_another_try == 0 && !in_hook && begin_absence(*w)) {
+                wait.sleep(wait.argument);
+                end_absence(*w);
+                return;
+            } else {
+                yield_thread();
+            }
         }
         turn_to(w->books, nullptr);
     } else {

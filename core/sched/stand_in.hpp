@@ -23,6 +23,12 @@ struct stand_in_places {
 
 // Sleeps as told. If this thread is a worker in a task, of whatever pool, another one works in its place until it returns.
 void stand_aside(const waiting& w) noexcept;
+// The same for an object with `is_over()`, and `sleep()` that returns once that would be true. `of`: whose tasks bring it about.
+template <class Wait>
+void stand_aside(const pool_anchor& of, Wait& wait, bool is_endless) noexcept {
+    if (wait.is_over()) return;
+    stand_aside({&of, [](void* w) { return static_cast<Wait*>(w)->is_over(); }, [](void* w) { static_cast<Wait*>(w)->sleep(); }, &wait, is_endless});
+}
 
 // A stand-in between two tasks: is it one too many? Then it lies down; on return it is a searcher. False: it goes on.
 bool lie_down_if_excess(worker& w) noexcept;

@@ -45,7 +45,7 @@ public:
     roster(const roster&) = delete;
     roster& operator=(const roster&) = delete;
 
-    unsigned size() const noexcept { return size_.load(acquire); }                              // order: [B5] sees those workers
+    unsigned size() const noexcept { return size_.load(seq_cst); }                              // order: [B5] sees those workers; [I2] after the intent to sleep was published
     worker& operator[](unsigned i) const noexcept { return *members_[i].load(relaxed); }        // order: the size was read before
     bool is_full() const noexcept { return size() == limit_; }
     // One thread at a time.

@@ -72,6 +72,7 @@ anchor_lease::anchor_lease() {
 
 anchor_lease::~anchor_lease() {
     shut();
+    await_visitors();
     const std::lock_guard lock(free_anchors_mutex);
     anchor_->next_free_ = free_anchors;
     free_anchors = anchor_;
@@ -82,10 +83,18 @@ void anchor_lease::open() noexcept {
 }
 
 void anchor_lease::shut() noexcept {
-    std::uint32_t seen = anchor_->visitors_.fetch_or(pool_anchor::shut, acq_rel) | pool_anchor::shut;   // order: [V1] sees what visitors did
-    while (seen != pool_anchor::shut) {
+    anchor_->visitors_.fetch_or(pool_anchor::shut, relaxed);   // order: a visitor that came before is waited for
+}
+
+bool anchor_lease::has_visitors() const noexcept {
+    return anchor_->visitors_.load(acquire) != pool_anchor::shut;   // order: [V1] sees what the last visitor did
+}
+
+void anchor_lease::await_visitors() const noexcept {
+    for (;;) {
+        const std::uint32_t seen = anchor_->visitors_.load(acquire);   // order: [V1] sees what the last visitor did
+        if (seen == pool_anchor::shut) return;
         futex_wait(anchor_->visitors_, seen);
-        seen = anchor_->visitors_.load(acquire);   // order: [V1] sees what the last visitor did
     }
 }
 

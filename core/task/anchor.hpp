@@ -80,15 +80,19 @@ private:
 class anchor_lease {
 public:
     anchor_lease();    // throws std::bad_alloc
-    ~anchor_lease();   // shuts the anchor if that was not done
+    ~anchor_lease();   // shuts the anchor if that was not done, and waits for visitors
     anchor_lease(const anchor_lease&) = delete;
     anchor_lease& operator=(const anchor_lease&) = delete;
 
     pool_anchor* get() const noexcept { return anchor_; }
     // Everything that visitors may use is there.
     void open() noexcept;
-    // No visitor comes any more; returns when the last one has left.
+    // No visitor comes any more.
     void shut() noexcept;
+    // After `shut`: is one still there?
+    bool has_visitors() const noexcept;
+    // Returns when the last one has left.
+    void await_visitors() const noexcept;
 
 private:
     pool_anchor* anchor_;

@@ -47,7 +47,7 @@ creation_site group_core::parent_site() const noexcept {
 }
 
 void group_core::enter(unsigned line, std::uint64_t credits) noexcept {
-    entered_[line % lines].credits.fetch_add(credits, relaxed);   // order: before the member is handed over, whose end is counted by leave
+    entered_[line % lines].credits.fetch_add(credits, seq_cst);   // order: [U8] before the member reads the context; before it is handed over, whose end is counted by leave
 }
 
 void group_core::leave(std::uint64_t credits) noexcept {
@@ -59,7 +59,7 @@ void group_core::leave(std::uint64_t credits) noexcept {
 bool group_core::is_complete() const noexcept {
     const std::uint64_t gone = left_.load(seq_cst);   // order: [U3] sees what the members did; [U4] after the intent to sleep was published
     std::uint64_t come = 0;
-    for (const entrance& e : entered_) come += e.credits.load(acquire);   // order: [U3] entered before the members that left
+    for (const entrance& e : entered_) come += e.credits.load(seq_cst);   // order: [U3] entered before the members that left; [U8] after the context was replaced
     return gone == come;
 }
 
@@ -113,12 +113,12 @@ void group_core::move_failures(std::vector<std::exception_ptr>& to) {
 
 std::error_code group_core::stopped_from_above() const noexcept {
     const std::error_code cause = context()->cause();
-    if (!cause) return {};
     if (cause == errc::deadline_exceeded && context()->deadline() <= steady_now()) return cause;   // only parents have one; its timer may be late
     for (const lastly::context& p : parents_) {
-        if (p.stop_requested() && p.cause() == cause) return cause;
+        if (cause && p.stop_requested() && p.cause() == cause) return cause;
     }
-    return {};
+    const bool ends = observes_pool_ && anchor_->serial() == pool_serial_ && anchor_->abrupt() && !LASTLY_FAULT("C3-end");
+    return !cause && ends ? make_error_code(errc::pool_shutdown) : std::error_code{};
 }
 
 bool group_core::cancel(std::error_code cause) noexcept { return context()->cancel(cause); }
@@ -132,10 +132,11 @@ lastly::context group_core::context_from_outside() noexcept {
 }
 
 // Replaces the context; returns when nobody is about to take a reference on the old one.
+// The one before it goes: the group was complete since that was replaced.
 void group_core::set_context(context_node* node) noexcept {
-    context_node* const old = context_.exchange(node, seq_cst);   // order: [U1] for the members that are spawned after this; [U7] before the look at the observers
+    context_node* const old = context_.exchange(node, seq_cst);   // order: [U1] for the members that are spawned after this; [U7] before the look at the observers; [U8] before the next look at who entered
     while (observers_.load(seq_cst) != 0) yield_thread();         // order: [U7] those that read the old one have their references
-    old->release();
+    if (context_node* const before = std::exchange(replaced_, old)) before->release();
 }
 
 bool group_core::note_waiter(std::uint32_t group) noexcept {
@@ -217,7 +218,9 @@ void group_store::give(group_core& g) noexcept {
     g.free_failures(g.take_failures());
     g.take_dropped();
     g.set_context(nullptr);
+    std::exchange(g.replaced_, nullptr)->release();   // no member is under way, and none will be
     g.parents_ = {};
+    g.observes_pool_ = false;
     free_groups.push(g.number_);
 }
 

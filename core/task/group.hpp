@@ -7,8 +7,8 @@
 //   lets all of them leave when it turns to something else. The group is complete when as many have left as have entered.
 //
 // Invariants: 1. Both sides only grow, for ever: a later group goes on from where this one stood. 2. `left` is read before
-// `entered`: equal sums mean that nothing was under way at the moment between. 3. The context is replaced only while the group is
-// complete. 4. A group with a member under way is not given back.
+// `entered`: equal sums mean that nothing was under way at the moment between. 3. The context is replaced when the group was complete a moment
+// ago; a member that has entered meanwhile may still use the old one, which therefore goes only at the next such moment. 4. A group with a member under way is not given back.
 #pragma once
 
 #include "core/structures/event_count.hpp"
@@ -41,7 +41,8 @@ public:
     static constexpr std::uint32_t max_groups = (1u << 20) - 1;   // alive at a time: the number lies in a frame's state word
 
     std::uint32_t number() const noexcept { return number_; }   // 1 to max_groups
-    context_node* context() const noexcept { return context_.load(acquire); }   // order: [U1] sees the node; null: of no group any more
+    // For members under way, and whoever has entered one: the node stays until they have left.
+    context_node* context() const noexcept { return context_.load(seq_cst); }   // order: [U1] sees the node; null: of no group any more; [U8] after the member has entered
     bool cancels_siblings() const noexcept { return fail_fast_; }
     // Of its pool; which may be gone.
     pool_anchor& anchor() const noexcept { return *anchor_; }
@@ -66,7 +67,10 @@ public:
     void free_failures(group_failure* list) noexcept;
     // The same into a vector, in place of what was in it. Throws std::bad_alloc; then they are kept.
     void move_failures(std::vector<std::exception_ptr>& to);
-    // The cause, if one of its parents stopped it, or that one's deadline. The owner's.
+    // Made by a task of its own pool without a context of its own: the pool's end stops the group, too, though it hangs below no root of its.
+    // The owner's, before the first member.
+    void observe_pool() noexcept { observes_pool_ = true; }
+    // The cause, if one of its parents stopped it, or that one's deadline, or the end of the pool that it observes. The owner's.
     std::error_code stopped_from_above() const noexcept;
     // Asks all members to stop; true: this call did it. A member under way calls this: the context stays.
     bool cancel(std::error_code cause) noexcept;
@@ -92,6 +96,8 @@ private:
     pool_anchor* anchor_ = nullptr;
     std::uint64_t pool_serial_ = 0;
     group_parents parents_{};              // the owner's
+    bool observes_pool_ = false;           // the owner's
+    context_node* replaced_ = nullptr;     // the owner's: the context before this one
     atomic<std::uint32_t> needed_by_{0};
     atomic<std::uint32_t> dropped_{0};
     atomic<std::uint32_t> observers_{0};   // about to take a reference on the context

@@ -79,16 +79,15 @@ stop_sources stops_of(const run_record& r) noexcept {
     return {attached_context(*r.task), r.group != nullptr ? r.group->context() : nullptr, r.pool->abrupt()};
 }
 
-bool stop_requested(const run_record& r) noexcept {
+bool stop_requested(run_record& r) noexcept {
     std::error_code cause;
-    return find_stop(r, cause);
+    if (!find_stop(r, cause)) return false;
+    if (is_own_thread(r) && !LASTLY_FAULT("E2-told")) r.cause = cause;
+    return true;
 }
 
 void throw_if_stopped(run_record& r) {
-    std::error_code cause;
-    if (!find_stop(r, cause)) return;
-    if (is_own_thread(r)) r.cause = cause;
-    throw task_cancelled(cause);
+    if (stop_requested(r)) throw task_cancelled(r.cause);
 }
 
 const context& context_of(run_record& r) {

@@ -107,7 +107,7 @@ public:
     /// Waits for a moment at which nothing is unfinished (W5). Errors: resource_deadlock_would_occur inside a task of this pool (W4).
     void wait_idle();
     /// Orderly end: closes and runs everything accepted; waits for at most `limit` (S1, S2). Idempotent.
-    /// Inside a task of this pool: closes and returns at once, not complete.
+    /// Inside a task of this pool, or on a thread that is just ending it: closes and returns at once, not complete.
     /// Limits: `limit` covers bodies, finalizers, the worker hooks and the error sink. At the very end the workers' threads are joined:
     /// destructors of the user's own thread_local objects on them are waited for without a limit.
     shutdown_report shutdown(std::chrono::nanoseconds limit = forever);

@@ -86,7 +86,7 @@ void defer(F&& f, Args&&... args) {
     detail::defer_to(detail::task_chain{detail::run_to_defer_to(detail::current_run())}, std::forward<F>(f), std::forward<Args>(args)...);
 }
 /// False outside a task, and inside a finalizer (C4).
-inline bool stop_requested() { const auto* r = detail::current_run(); return r != nullptr && detail::stop_requested(*r); }
+inline bool stop_requested() { auto* const r = detail::current_run(); return r != nullptr && detail::stop_requested(*r); }
 /// Errors: task_cancelled with the cause, if a stop was requested; does nothing outside a task and inside a finalizer.
 inline void throw_if_stopped() { if (auto* r = detail::current_run()) detail::throw_if_stopped(*r); }
 /// As task_context::context; outside a task: background().

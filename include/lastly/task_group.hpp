@@ -1,5 +1,6 @@
 // Groups of tasks that are waited for together: a WaitGroup and an errgroup that cannot leak a member.
-// spawn, submit and cancel: any thread. wait, failures, destruction: the owner's, not while another thread outside the group spawns.
+// spawn, submit and cancel: any thread. wait, failures, destruction: the owner's. A wait may race spawns from outside the group, and may then
+// miss such a member; the last wait, and destruction, must not.
 #pragma once
 
 #include <lastly/detail/group.hpp>

@@ -221,3 +221,45 @@ TEST_CASE("S4: tasks of a destroyed pool that wait for another one are stood in 
         }
     });
 }
+
+TEST_CASE("W2: a task destroys another pool while a dropped handle is in that pool's sink, which needs the task's own pool") {
+    lastly::pool pool(options(1));
+    std::atomic<bool> in_sink{false}, ending{false};
+    auto o = options(1);
+    o.error_sink = [&](const lastly::error_report&) {
+        in_sink = true;
+        await([&] { return ending.load(); });
+        pool.run([] {});
+    };
+    auto other = std::make_unique<lastly::pool>(o);
+    auto handle = std::make_unique<lastly::task_handle<void>>(other->submit([] { throw std::runtime_error("unread"); }));
+    handle->wait();
+    std::thread visitor([&] { handle.reset(); });
+    await([&] { return in_sink.load(); });
+    pool.run([&] {
+        ending = true;
+        other.reset();
+    });
+    visitor.join();
+    check_end(pool);
+}
+
+TEST_CASE("W2: a task destroys another pool whose watchdog is in its sink, which needs the task's own pool") {
+    lastly::pool pool(options(1));
+    std::atomic<bool> in_sink{false}, ending{false};
+    auto o = options(1);
+    o.finalizer_budget = std::chrono::milliseconds(1);
+    o.error_sink = [&](const lastly::error_report&) {
+        in_sink = true;
+        await([&] { return ending.load(); });
+        pool.run([] {});
+    };
+    auto other = std::make_unique<lastly::pool>(o);
+    other->detach([] {}, lastly::finally([&] { await([&] { return in_sink.load(); }); }));
+    await([&] { return in_sink.load(); });
+    pool.run([&] {
+        ending = true;
+        other.reset();
+    });
+    check_end(pool);
+}

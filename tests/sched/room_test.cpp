@@ -253,3 +253,35 @@ TEST_CASE("A5: a blocked spawn is woken by its group's cancel, by a close, by it
         }
     });
 }
+
+TEST_CASE("A5: whoever waits for room is told before the result of the task that gave it back is destroyed") {
+    struct until {
+        std::atomic<bool>* through;
+        explicit until(std::atomic<bool>& t) : through(&t) {}
+        until(until&& other) noexcept : through(std::exchange(other.through, nullptr)) {}
+        until& operator=(until&&) = delete;
+        ~until() {
+            if (through != nullptr) await([&] { return through->load(); });
+        }
+    };
+    for (const unsigned workers : {1u, 2u, 8u}) {
+        auto o = options(workers);
+        o.capacity = 1;
+        o.overflow = lastly::overflow::block;
+        lastly::pool pool(o);
+        std::atomic<bool> through{false};
+        gate held;
+        pool.submit([&] {
+            held.pass();
+            return until(through);
+        }).detach();
+        held.wait_for_arrivals(1);
+        std::thread blocked([&] {
+            pool.detach([] {});
+            through = true;
+        });
+        held.open();
+        blocked.join();
+        check_end(pool);
+    }
+}

@@ -307,3 +307,33 @@ TEST_CASE("S2: a sink that is told of an overdue finalizer does not outlast the 
     go = true;
     check_end(pool);
 }
+
+TEST_CASE("S1: a shutdown on the thread that is ending the pool beneath it returns at once") {
+    std::atomic<bool> returned{false};
+    auto ended_options = options(1);
+    ended_options.on_worker_exit = [&](unsigned) { await([&] { return returned.load(); }); };
+    lastly::pool ended(ended_options);
+    auto o = options(1);
+    o.tuning.max_stand_ins = 0;   // the first task helps with the second while it waits
+    o.error_sink = [](const lastly::error_report&) {};
+    lastly::pool pool(o);
+    std::atomic<int> complete{0}, over{0};
+    gate held;
+    pool.detach([&] {
+        held.pass();
+        complete += ended.shutdown().complete ? 1 : 0;
+        ++over;
+    });
+    held.wait_for_arrivals(1);
+    pool.detach([&] {
+        complete += ended.shutdown().complete ? 10 : 0;
+        returned = true;
+        ++over;
+    });
+    held.open();
+    pool.wait_idle();
+    CHECK(over == 2);
+    CHECK(complete == 1);
+    check_end(ended);
+    check_end(pool);
+}

@@ -35,6 +35,7 @@ TEST_CASE("anchor: shutting waits for the last visitor") {
     std::atomic<bool> left{false}, seen_left{false};
     std::thread owner([&] {
         lease.shut();
+        lease.await_visitors();
         seen_left = left.load();
     });
     inner.reset();

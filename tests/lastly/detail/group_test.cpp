@@ -292,3 +292,86 @@ TEST_CASE("E2: a context that a task asks for late shows the cause that came fir
     CHECK(shown == std::errc::timed_out);
     CHECK(member.outcome().cause() == std::errc::timed_out);
 }
+
+TEST_CASE("group: members spawned from outside race waits that give the group a fresh context") {
+    for (const unsigned workers : worker_counts) {
+        CAPTURE(workers);
+        checked_pool pool(workers);
+        lastly::task_group group(*pool);
+        std::atomic<int> chains{0};
+        std::atomic<bool> over{false};
+        std::thread spawner([&] {
+            for (int spawned = 1; spawned <= 2000; ++spawned) {
+                group.spawn([] { static_cast<void>(lastly::this_task::stop_requested()); }, lastly::finally([&] { ++chains; }));
+                support::await([&] { return chains.load() >= spawned; });
+            }
+            over = true;
+        });
+        while (!over) {
+            group.cancel();
+            group.wait();
+        }
+        spawner.join();
+        group.wait();
+        CHECK(chains == 2000);
+    }
+}
+
+TEST_CASE("C3: a group that a detached task makes is told of the end of its pool") {
+    for (const unsigned workers : worker_counts) {
+        for (const bool detached : {true, false}) {
+            CAPTURE(workers);
+            CAPTURE(detached);
+            lastly::pool pool(support::options(workers));
+            std::atomic<bool> begun{false};
+            std::error_code told;
+            auto body = [&] {
+                lastly::task_group group(pool);
+                group.spawn([&] {
+                    begun = true;
+                    support::await([] { return lastly::this_task::stop_requested(); });
+                });
+                try {
+                    group.wait();
+                } catch (const lastly::task_cancelled& e) {
+                    told = e.code();
+                }
+            };
+            lastly::task_handle<void> handle;
+            if (detached) pool.detach(body);
+            else handle = pool.submit(body);
+            support::await([&] { return begun.load(); });
+            CHECK(pool.shutdown_now().complete);
+            CHECK(told == lastly::errc::pool_shutdown);
+        }
+    }
+}
+
+TEST_CASE("E2: the first stop that a detached body is told of is its cause, and that of the context which it asks for later") {
+    for (const unsigned workers : worker_counts) {
+        CAPTURE(workers);
+        checked_pool pool(workers);
+        lastly::cancel_source source = lastly::with_cancel();
+        lastly::task_group group(*pool);
+        std::atomic<bool> begun{false}, told{false}, go{false};
+        std::error_code of_context, of_outcome;
+        group.spawn(
+            [&] {
+                begun = true;
+                support::await([] { return lastly::this_task::stop_requested(); });
+                told = true;
+                support::await([&] { return go.load(); });
+                of_context = lastly::this_task::context().cause();
+                lastly::this_task::throw_if_stopped();
+            },
+            source.context(), lastly::finally([&](const lastly::outcome& o) { of_outcome = o.cause(); }));
+        support::await([&] { return begun.load(); });
+        group.cancel(std::make_error_code(std::errc::timed_out));
+        support::await([&] { return told.load(); });
+        source.cancel(std::make_error_code(std::errc::broken_pipe));   // asked for first, were it not for what the body knows
+        go = true;
+        group.wait();
+        CHECK(of_context == std::errc::timed_out);
+        CHECK(of_outcome == std::errc::timed_out);
+    }
+}
