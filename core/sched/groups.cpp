@@ -115,9 +115,11 @@ void tell_failures(group_core& g) noexcept {
 }
 
 // What a group that names no parent stands below: what stops the task that makes it (C3). Inside a finalizer: nothing (C4).
+// Its own pool's end its members observe anyhow: no link at the root for each group. A member may see that end before any context does.
 void find_parents(pool_core& pool, group_parents& parents, bool& observes_pool) {
     run_record* const r = this_thread.current;
     if (r == nullptr || r->finalizing || r->pool == nullptr || LASTLY_FAULT("C3-group")) return;
+    observes_pool = r->pool == pool.anchor;
     if (context_access::node_or_null(r->own) != nullptr || r->task->type().has_handle_part) {
         parents[0] = context_of(*r);
         return;
@@ -125,7 +127,6 @@ void find_parents(pool_core& pool, group_parents& parents, bool& observes_pool) 
     const stop_sources sources = stops_of(*r);   // the same as its own context would have, without making that
     parents[0] = context_access::share(sources.attached);
     parents[1] = context_access::share(sources.group);
-    observes_pool = r->pool == pool.anchor;   // its members observe that anyhow: no link at the root for each group
     if (!observes_pool) parents[2] = context_access::share(r->pool->root);
 }
 

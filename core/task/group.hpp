@@ -67,8 +67,7 @@ public:
     void free_failures(group_failure* list) noexcept;
     // The same into a vector, in place of what was in it. Throws std::bad_alloc; then they are kept.
     void move_failures(std::vector<std::exception_ptr>& to);
-    // Made by a task of its own pool without a context of its own: the pool's end stops the group, too, though it hangs below no root of its.
-    // The owner's, before the first member.
+    // Made by a task of its own pool: the pool's end stops the group, too, as soon as the gate says so. The owner's, before the first member.
     void observe_pool() noexcept { observes_pool_ = true; }
     // The cause, if one of its parents stopped it, or that one's deadline, or the end of the pool that it observes. The owner's.
     std::error_code stopped_from_above() const noexcept;
