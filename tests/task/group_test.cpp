@@ -300,3 +300,19 @@ TEST_CASE("group: a long line of waiters is followed for a bounded number of ste
     CHECK_FALSE(at(3).is_needed_by(stranger->number()));
     for (std::size_t i = 0; i < line.size(); ++i) at(i).withdraw_waiter();
 }
+
+TEST_CASE("group: a context that was replaced stays until the group was complete once more") {
+    held_group g;
+    REQUIRE(g->is_complete());
+    g->enter(0, 1);                               // from outside, after the owner's look
+    context_node* const seen = g->context();
+    g->cancel(lastly::errc::cancelled);
+    group_store::renew(*g, group_store::another_context(*g));
+    CHECK(g->context() != seen);
+    CHECK(seen->stopped());                       // the member reads it: the address sanitizer looks on
+    CHECK_FALSE(g->is_complete());
+    g->leave(1);
+    REQUIRE(g->is_complete());
+    group_store::renew(*g, group_store::another_context(*g));
+    CHECK_FALSE(g->context()->stopped());
+}
