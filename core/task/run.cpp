@@ -79,15 +79,25 @@ stop_sources stops_of(const run_record& r) noexcept {
     return {attached_context(*r.task), r.group != nullptr ? r.group->context() : nullptr, r.pool->abrupt()};
 }
 
-bool stop_requested(run_record& r) noexcept {
-    std::error_code cause;
+namespace {
+
+// The first stop that the body is told of stays (E2); other threads that it lends its task_context to change nothing.
+bool tell_stop(run_record& r, std::error_code& cause) noexcept {
     if (!find_stop(r, cause)) return false;
     if (is_own_thread(r) && !LASTLY_FAULT("E2-told")) r.cause = cause;
     return true;
 }
 
+}   // namespace
+
+bool stop_requested(run_record& r) noexcept {
+    std::error_code cause;
+    return tell_stop(r, cause);
+}
+
 void throw_if_stopped(run_record& r) {
-    if (stop_requested(r)) throw task_cancelled(r.cause);
+    std::error_code cause;
+    if (tell_stop(r, cause)) throw task_cancelled(cause);
 }
 
 const context& context_of(run_record& r) {

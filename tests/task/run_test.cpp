@@ -201,3 +201,37 @@ TEST_CASE("C4: a finalizer's context shows no stop, one obtained before tells th
         check_end(pool);
     });
 }
+
+TEST_CASE("E1: another thread that a body lends its task_context to is told the cause, too") {
+    lastly::pool pool(options(1));
+    std::error_code told;
+    std::atomic<bool> begun{false};
+    auto handle = pool.submit([&](lastly::task_context& t) {
+        begun = true;
+        await([&] { return t.stop_requested(); });
+        std::thread([&] {
+            try {
+                t.throw_if_stopped();
+            } catch (const lastly::task_cancelled& e) {
+                told = e.code();
+            }
+        }).join();
+    });
+    await([&] { return begun.load(); });
+    CHECK(handle.cancel(std::make_error_code(std::errc::timed_out)));
+    handle.wait();
+    CHECK(told == std::errc::timed_out);
+    auto source = lastly::with_cancel();
+    pool.submit([&](lastly::task_context& t) {
+        source.cancel(std::make_error_code(std::errc::broken_pipe));   // the body itself has not asked yet
+        std::thread([&] {
+            try {
+                t.throw_if_stopped();
+            } catch (const lastly::task_cancelled& e) {
+                told = e.code();
+            }
+        }).join();
+    }, source.context()).wait();
+    CHECK(told == std::errc::broken_pipe);
+    check_end(pool);
+}
