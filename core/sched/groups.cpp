@@ -89,7 +89,6 @@ void wait_until_complete(pool_core& pool, group_core& g) noexcept {
     const bool noted = waiter != nullptr && waiter->group != nullptr && g.note_waiter(waiter->group->number());
     if (helps) help_group(*w, g);
     else spin(g);
-    if (!helps && LASTLY_FAULT("W2-pools")) g.sleep_until_complete();
     group_wait wait{g};
     stand_aside(g.anchor(), wait, true);
     if (noted) g.withdraw_waiter();
@@ -116,18 +115,20 @@ void tell_failures(group_core& g) noexcept {
 
 // What a group that names no parent stands below: what stops the task that makes it (C3). Inside a finalizer: nothing (C4).
 // Its own pool's end its members observe anyhow: no link at the root for each group. A member may see that end before any context does.
-void find_parents(pool_core& pool, group_parents& parents, bool& observes_pool) {
+// Returns whether that pool runs the task.
+bool find_parents(pool_core& pool, group_parents& parents) {
     run_record* const r = this_thread.current;
-    if (r == nullptr || r->finalizing || r->pool == nullptr || LASTLY_FAULT("C3-group")) return;
-    observes_pool = r->pool == pool.anchor;
+    if (r == nullptr || r->finalizing || r->pool == nullptr || LASTLY_FAULT("C3-group")) return false;
+    const bool is_own_pool = r->pool == pool.anchor;
     if (context_access::node_or_null(r->own) != nullptr || r->task->type().has_handle_part) {
         parents[0] = context_of(*r);
-        return;
+        return is_own_pool;
     }
     const stop_sources sources = stops_of(*r);   // the same as its own context would have, without making that
     parents[0] = context_access::share(sources.attached);
     parents[1] = context_access::share(sources.group);
-    if (!observes_pool) parents[2] = context_access::share(r->pool->root);
+    if (!is_own_pool) parents[2] = context_access::share(r->pool->root);
+    return is_own_pool;
 }
 
 }   // namespace
@@ -136,7 +137,7 @@ group_core& open_group(pool_core& pool, bool fail_fast, const context* parent) {
     group_parents parents;
     bool observes_pool = false;
     if (parent != nullptr) parents[0] = *parent;
-    else find_parents(pool, parents, observes_pool);
+    else observes_pool = find_parents(pool, parents);
     const run_record* const r = this_thread.current;
     group_core& g = group_store::take(*pool.anchor, fail_fast, std::move(parents), r != nullptr ? site_of(*r) : creation_site{nullptr, 0});
     if (observes_pool) g.observe_pool();

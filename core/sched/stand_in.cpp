@@ -86,34 +86,29 @@ void end_absence(worker& w) noexcept {
     pool.stand_ins.excess.fetch_add(1, seq_cst);   // order: [B6] the next stand-in that is between two tasks lies down
 }
 
+// False: nobody could take its place, and it has not slept.
+bool sleep_stood_in_for(worker& w, const waiting& wait) noexcept {
+    if (!begin_absence(w)) return false;
+    wait.sleep(wait.argument);
+    end_absence(w);
+    return true;
+}
+
 }   // namespace
 
 void stand_aside(const waiting& wait) noexcept {
     worker* const w = this_thread.self;
     const bool in_hook = w != nullptr && w->in_hook;   // nobody stands in for it: a stand-in's own hook would wait likewise, and so on
     const bool may_help = w != nullptr && wait.is_endless && (!in_hook || wait.of == w->pool.anchor || runs_accepted_task(w->pool));
-    if (LASTLY_FAULT("W2-aside") && w != nullptr && wait.of != w->pool.anchor) {
-        wait.sleep(wait.argument);
-    } else if (w != nullptr && !in_hook && begin_absence(*w)) {
-        wait.sleep(wait.argument);
-        end_absence(*w);
-    } else if (may_help) {
-        for (unsigned idle_rounds = 1; !wait.over(wait.argument); ++idle_rounds) {
-            frame* const f = is_stack_scarce() ? nullptr : take_anything(*w);
-            if (f != nullptr) {
-                run_while_waiting(*w, *f);
-            } else if (idle_rounds % rounds_before_another_try == 0 && !in_hook && begin_absence(*w)) {
-                wait.sleep(wait.argument);
-                end_absence(*w);
-                return;
-            } else {
-                yield_thread();
-            }
-        }
-        turn_to(w->books, nullptr);
-    } else {
-        wait.sleep(wait.argument);   // W3
+    const bool alone = LASTLY_FAULT("W2-pools") && w != nullptr && wait.of != w->pool.anchor;
+    if (w != nullptr && !in_hook && !alone && sleep_stood_in_for(*w, wait)) return;
+    if (!may_help || alone) return wait.sleep(wait.argument);   // W3
+    for (unsigned rounds = 1; !wait.over(wait.argument); ++rounds) {
+        if (frame* const f = is_stack_scarce() ? nullptr : take_anything(*w)) run_while_waiting(*w, *f);
+        else if (rounds % rounds_before_another_try == 0 && !in_hook && sleep_stood_in_for(*w, wait)) return;
+        else yield_thread();
     }
+    turn_to(w->books, nullptr);
 }
 
 bool lie_down_if_excess(worker& w) noexcept {

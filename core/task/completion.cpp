@@ -184,8 +184,7 @@ bool wait_for_done(frame& f, std::chrono::nanoseconds limit) {
     }
     handle_wait wait{f, deadline};
     const waiting told{f.owner.load(acquire), &handle_wait::is_over, &handle_wait::sleep, &wait, wait.is_endless()};   // order: [F2] the handle's own frame
-    const bool unseen = LASTLY_FAULT("W2-pools") && f.owner.load(relaxed) != this_thread.home;   // order: a planted fault, no matter
-    if (this_thread.home != nullptr && !unseen) this_thread.home->stand_aside(told);
+    if (this_thread.home != nullptr) this_thread.home->stand_aside(told);
     else handle_wait::sleep(&wait);
     return is_done(f);
 }

@@ -1,4 +1,4 @@
-// See group.hpp; edges U1 to U7 in README.md here.
+// See group.hpp; edges U1 to U8 in README.md here.
 #include "core/task/group.hpp"
 
 #include "core/base/clock.hpp"
@@ -113,12 +113,15 @@ void group_core::move_failures(std::vector<std::exception_ptr>& to) {
 
 std::error_code group_core::stopped_from_above() const noexcept {
     const std::error_code cause = context()->cause();
+    if (!cause) {
+        const bool ended = observes_pool_ && anchor_->serial() == pool_serial_ && anchor_->abrupt() && !LASTLY_FAULT("C3-end");
+        return ended ? make_error_code(errc::pool_shutdown) : std::error_code{};
+    }
     if (cause == errc::deadline_exceeded && context()->deadline() <= steady_now()) return cause;   // only parents have one; its timer may be late
     for (const lastly::context& p : parents_) {
-        if (cause && p.stop_requested() && p.cause() == cause) return cause;
+        if (p.stop_requested() && p.cause() == cause) return cause;
     }
-    const bool ends = observes_pool_ && anchor_->serial() == pool_serial_ && anchor_->abrupt() && !LASTLY_FAULT("C3-end");
-    return !cause && ends ? make_error_code(errc::pool_shutdown) : std::error_code{};
+    return {};
 }
 
 bool group_core::cancel(std::error_code cause) noexcept { return context()->cancel(cause); }

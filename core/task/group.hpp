@@ -7,8 +7,9 @@
 //   lets all of them leave when it turns to something else. The group is complete when as many have left as have entered.
 //
 // Invariants: 1. Both sides only grow, for ever: a later group goes on from where this one stood. 2. `left` is read before
-// `entered`: equal sums mean that nothing was under way at the moment between. 3. The context is replaced when the group was complete a moment
-// ago; a member that has entered meanwhile may still use the old one, which therefore goes only at the next such moment. 4. A group with a member under way is not given back.
+// `entered`: equal sums mean that nothing was under way at the moment between. 3. The context is replaced when the group was complete
+// a moment ago; a member that has entered meanwhile may still use the old one, which therefore goes only at the next such moment.
+// 4. A group with a member under way is not given back.
 #pragma once
 
 #include "core/structures/event_count.hpp"

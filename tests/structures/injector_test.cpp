@@ -186,7 +186,7 @@ TEST_CASE("injector: each frame of several producers is taken exactly once") {
         CHECK(wrong_after_exchange(3, 1, each, 0) == 0);
         CHECK(wrong_after_exchange(3, 3, each, 0) == 0);
     }
-    CHECK(wrong_after_exchange(2, 2, 40 * each, 0) == 0);   // the queue's index goes round more than once
+    CHECK(wrong_after_exchange(2, 2, 40 * each, 0) == 0);   // the index that the queue would have by itself goes round
 }
 
 TEST_CASE("injector: each frame is taken exactly once also when some overflow") {

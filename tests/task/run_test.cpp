@@ -205,10 +205,7 @@ TEST_CASE("C4: a finalizer's context shows no stop, one obtained before tells th
 TEST_CASE("E1: another thread that a body lends its task_context to is told the cause, too") {
     lastly::pool pool(options(1));
     std::error_code told;
-    std::atomic<bool> begun{false};
-    auto handle = pool.submit([&](lastly::task_context& t) {
-        begun = true;
-        await([&] { return t.stop_requested(); });
+    const auto ask_elsewhere = [&](const lastly::task_context& t) {
         std::thread([&] {
             try {
                 t.throw_if_stopped();
@@ -216,6 +213,12 @@ TEST_CASE("E1: another thread that a body lends its task_context to is told the 
                 told = e.code();
             }
         }).join();
+    };
+    std::atomic<bool> begun{false};
+    auto handle = pool.submit([&](lastly::task_context& t) {
+        begun = true;
+        await([&] { return t.stop_requested(); });
+        ask_elsewhere(t);
     });
     await([&] { return begun.load(); });
     CHECK(handle.cancel(std::make_error_code(std::errc::timed_out)));
@@ -224,13 +227,7 @@ TEST_CASE("E1: another thread that a body lends its task_context to is told the 
     auto source = lastly::with_cancel();
     pool.submit([&](lastly::task_context& t) {
         source.cancel(std::make_error_code(std::errc::broken_pipe));   // the body itself has not asked yet
-        std::thread([&] {
-            try {
-                t.throw_if_stopped();
-            } catch (const lastly::task_cancelled& e) {
-                told = e.code();
-            }
-        }).join();
+        ask_elsewhere(t);
     }, source.context()).wait();
     CHECK(told == std::errc::broken_pipe);
     check_end(pool);
