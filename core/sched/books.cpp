@@ -124,7 +124,7 @@ bool any_queue_has_work(pool_core& pool) noexcept {
     if (injector_has_work(pool) && !LASTLY_FAULT("recheck-injector")) return true;
     const unsigned crew = pool.workers.size();
     for (unsigned i = 0; i < crew; ++i) {
-        if (pool.workers[i].tasks.size() != 0) return true;
+        if (pool.workers[i].tasks.size() != 0 || pool.workers[i].branches.size() != 0) return true;
     }
     return false;
 }

@@ -36,6 +36,7 @@ void count_outcome(account& books, outcome_kind kind) noexcept {
 void run_frame(pool_core& pool, account& books, frame& f) noexcept {
     run_record r;
     r.pool = pool.anchor;
+    if (books.worker) r.forks = &this_thread.self->branches;
     if (const std::uint32_t number = f.state.load(relaxed) >> group_shift) r.group = &group_at(number);   // order: this thread holds the frame
     if (books.credit_of != r.group) turn_to(books, r.group);
     const stop_sources others{attached_context(f), r.group != nullptr ? r.group->context() : nullptr, pool.anchor->abrupt() && !LASTLY_FAULT("S1")};
@@ -64,7 +65,10 @@ namespace {
 // One level deeper while it lives. In a hook of the user's, whoever waits for quiescence would not hear of the task before the hook ends.
 class deeper {
 public:
-    explicit deeper(worker& w) noexcept : worker_(w) { ++worker_.help_depth; }
+    explicit deeper(worker& w) noexcept : worker_(w) {
+        ++worker_.help_depth;
+        offer_all_branches(w.branches);   // of what waits below: nobody comes back to it before this is over
+    }
     ~deeper() {
         --worker_.help_depth;
         if (worker_.in_hook) tell_watchers(worker_.pool);

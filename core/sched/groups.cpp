@@ -120,7 +120,7 @@ bool find_parents(pool_core& pool, group_parents& parents) {
     run_record* const r = this_thread.current;
     if (r == nullptr || r->finalizing || r->pool == nullptr || LASTLY_FAULT("C3-group")) return false;
     const bool is_own_pool = r->pool == pool.anchor;
-    if (context_access::node_or_null(r->own) != nullptr || r->task->type().has_handle_part) {
+    if (r->task->type().has_handle_part) {
         parents[0] = context_of(*r);
         return is_own_pool;
     }

@@ -55,6 +55,12 @@ public:
         if (sleepers(now) != 0 && searchers(now) == 0) wake_one();
     }
     void wake_all() noexcept;
+    // Not 0 in its lower half: some worker sleeps or searches.
+    const atomic<std::uint64_t>& word() const noexcept { return word_; }
+    unsigned idle_count() const noexcept {
+        const std::uint64_t now = word_.load(relaxed);   // order: a hint: how much to offer
+        return sleepers(now) + searchers(now);
+    }
 
     void add_watcher() noexcept { word_.fetch_add(one_watcher, acq_rel); }                    // order: [I3] sees what idle workers counted before
     void remove_watcher() noexcept { word_.fetch_sub(one_watcher, relaxed); }                 // order: one look too many does no harm

@@ -100,6 +100,13 @@ void run_from_queue(pool_core& pool, account& books, frame& f) noexcept;
 // Runs a frame that this thread has the sole right to.
 void run_frame(pool_core& pool, account& books, frame& f) noexcept;
 
+// core/sched/branches.cpp
+// Takes care that there is more on offer than there are idle workers, and wakes one of them.
+void offer_more_branches(branch_deque& d) noexcept;
+// Runs a branch that this worker has stolen.
+void run_stolen(worker& w, branch& b) noexcept;
+
+// core/sched/execution.cpp
 // A worker that waits runs this meanwhile, one level deeper.
 void run_while_waiting(worker& w, frame& f) noexcept;
 // Claims the task where it stands in a queue, and runs it likewise. False: it stands in none, or the worker is as deep as it may.

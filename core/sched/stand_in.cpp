@@ -72,6 +72,7 @@ void tell_once(pool_core& pool) noexcept {
 
 bool begin_absence(worker& w) noexcept {
     turn_to(w.books, nullptr);
+    offer_all_branches(w.branches);
     if (find_a_place(w.pool) || add_stand_in(w.pool)) return true;
     tell_once(w.pool);
     return false;
@@ -104,8 +105,8 @@ void stand_aside(const waiting& wait) noexcept {
     if (w != nullptr && !in_hook && !alone && sleep_stood_in_for(*w, wait)) return;
     if (!may_help || alone) return wait.sleep(wait.argument);   // W3
     for (unsigned rounds = 1; !wait.over(wait.argument); ++rounds) {
-        if (frame* const f = is_stack_scarce() ? nullptr : take_anything(*w)) run_while_waiting(*w, *f);
-        else if (rounds % rounds_before_another_try == 0 && !in_hook && sleep_stood_in_for(*w, wait)) return;
+        if (!is_stack_scarce() && run_anything(*w)) continue;
+        if (rounds % rounds_before_another_try == 0 && !in_hook && sleep_stood_in_for(*w, wait)) return;
         else yield_thread();
     }
     turn_to(w->books, nullptr);

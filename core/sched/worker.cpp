@@ -6,6 +6,7 @@
 #include "lastly/detail/fault.hpp"
 #include "lastly/detail/thread_block.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace lastly::detail {
@@ -14,6 +15,7 @@ namespace {
 
 constexpr std::uint64_t magazines_kept = 1024;   // free frames beyond this many magazines of a size go back to the system
 constexpr unsigned pauses_a_round = 8;
+constexpr unsigned most_on_offer = 8;      // branches that a busy worker keeps public: each is larger than the next
 constexpr std::uint32_t rounds_before_yield = 64;
 
 std::uint32_t next_random(std::uint64_t& state) noexcept {   // xorshift64*
@@ -77,13 +79,42 @@ frame* next_own(worker& w) noexcept {
     return w.tasks.pop(youngest) ? youngest.task : nullptr;
 }
 
-frame* steal_from_others(worker& w, bool& contended) noexcept {
+// What a search may come upon: a task, or a branch of one.
+struct finding {
+    frame* task = nullptr;
+    branch* part = nullptr;
+    explicit operator bool() const noexcept { return task != nullptr || part != nullptr; }
+};
+
+void run(worker& w, const finding& f) noexcept {
+    if (f.task != nullptr) run_from_queue(w.pool, w.books, *f.task);
+    else run_stolen(w, *f.part);
+}
+
+finding steal_from(worker& victim, bool& contended) noexcept {
+    deque_item item;
+    if (victim.tasks.steal(item, contended)) return {item.task, nullptr};
+    return {nullptr, victim.branches.steal(contended)};
+}
+
+finding steal_from_others(worker& w, bool& contended) noexcept {
     const std::uint32_t count = w.pool.workers.size();
     const std::uint32_t attempts = w.pool.options.tuning.steal_attempts;
-    deque_item item;
     for (std::uint32_t i = 0; count > 1 && i < attempts; ++i) {
         const std::uint32_t victim = (w.index + 1 + next_random(w.random) % (count - 1)) % count;
-        if (w.pool.workers[victim].tasks.steal(item, contended)) return item.task;
+        if (const finding f = steal_from(w.pool.workers[victim], contended)) return f;
+    }
+    return {};
+}
+
+branch* steal_branch_from_anybody(pool_core& pool) noexcept {
+    const unsigned crew = pool.workers.size();
+    for (unsigned i = 0; i < crew; ++i) {
+        bool contended = true;
+        while (contended) {
+            contended = false;
+            if (branch* const b = pool.workers[i].branches.steal(contended)) return b;
+        }
     }
     return nullptr;
 }
@@ -102,18 +133,23 @@ frame* steal_from_anybody(pool_core& pool) noexcept {
     return nullptr;
 }
 
-// A bounded number of rounds. Null: nothing was found.
-frame* search_rounds(worker& w) noexcept {
+finding take_from_anybody(pool_core& pool) noexcept {
+    if (frame* const f = steal_from_anybody(pool)) return {f, nullptr};
+    return {nullptr, steal_branch_from_anybody(pool)};
+}
+
+// A bounded number of rounds.
+finding search_rounds(worker& w) noexcept {
     const std::uint32_t rounds = w.pool.options.tuning.spin_rounds;
     for (std::uint32_t round = 0; round < rounds; ++round) {
         bool contended = false;
-        if (frame* const f = take_batch(w)) return f;
-        if (frame* const f = steal_from_others(w, contended)) return f;
-        if ((w.pool.anchor->gate().load(acquire) & gate_gone) != 0) return nullptr;   // order: [G1] sees the final state
+        if (frame* const f = take_batch(w)) return {f, nullptr};
+        if (const finding f = steal_from_others(w, contended)) return f;
+        if ((w.pool.anchor->gate().load(acquire) & gate_gone) != 0) return {};   // order: [G1] sees the final state
         if (round >= rounds_before_yield) yield_thread();
         else for (unsigned i = 0; i < pauses_a_round; ++i) pause_cpu();
     }
-    return steal_from_anybody(w.pool);
+    return take_from_anybody(w.pool);
 }
 
 bool no_work_yet(void* self) noexcept { return !any_queue_has_work(static_cast<worker*>(self)->pool); }
@@ -123,8 +159,8 @@ void stop_searching(pool_core& pool) noexcept {
     if (pool.idle.stop_search() && any_queue_has_work(pool)) pool.idle.notify();
 }
 
-// Searches, and sleeps when there is nothing. Null: the pool is gone.
-frame* search(worker& w, bool is_searcher) noexcept {
+// Searches, and sleeps when there is nothing. Nothing: the pool is gone.
+finding search(worker& w, bool is_searcher) noexcept {
     pool_core& pool = w.pool;
     turn_to(w.books, nullptr);
     if (!is_searcher && pool.idle.start_search()) on_idle(pool);
@@ -133,13 +169,13 @@ frame* search(worker& w, bool is_searcher) noexcept {
             stop_searching(pool);
             if (!lie_down_if_excess(w) && pool.idle.start_search()) on_idle(pool);
         }
-        if (frame* const f = search_rounds(w)) {
+        if (const finding f = search_rounds(w)) {
             stop_searching(pool);
             return f;
         }
         if ((pool.anchor->gate().load(acquire) & gate_gone) != 0) {   // order: [G1] sees the final state
             pool.idle.stop_search();
-            return nullptr;
+            return {};
         }
         trim(magazines_kept, &no_work_yet, &w);
         if (pool.idle.prepare(w.index)) on_idle(pool);
@@ -154,6 +190,9 @@ frame* search(worker& w, bool is_searcher) noexcept {
 
 }   // namespace
 
+worker::worker(pool_core& p, unsigned i, bool stands_in, account& a)
+    : pool(p), index(i), is_stand_in(stands_in), books(a), branches(&p, std::min(p.options.workers, most_on_offer), p.idle.word(), &offer_more_branches), random(0x9e3779b97f4a7c15u * (i + 1)) {}
+
 void worker_main(void* self) noexcept {
     worker& w = *static_cast<worker*>(self);
     pool_core& pool = w.pool;
@@ -166,10 +205,10 @@ void worker_main(void* self) noexcept {
     if (w.is_stand_in) begin_asleep(w);
     for (;;) {
         if (w.is_stand_in && !is_searcher) is_searcher = lie_down_if_excess(w);
-        frame* f = is_searcher ? nullptr : next_own(w);
-        if (f == nullptr) f = search(w, std::exchange(is_searcher, false));
-        if (f == nullptr) break;
-        run_from_queue(pool, w.books, *f);
+        finding f{is_searcher ? nullptr : next_own(w), nullptr};
+        if (!f) f = search(w, std::exchange(is_searcher, false));
+        if (!f) break;
+        run(w, f);
     }
     call_user_hook(pool, pool.options.on_worker_exit, w.index);
     pool.at_work.fetch_sub(1, seq_cst);   // order: [B4] the hook is over
@@ -194,10 +233,13 @@ void fetch_batch(worker& w) noexcept {
     if (take_over(w, 0, nullptr) != 0) w.pool.idle.notify();
 }
 
-frame* take_anything(worker& w) noexcept {
-    if (frame* const own = next_own(w)) return own;
-    if (frame* const f = take_batch(w)) return f;
-    return steal_from_anybody(w.pool);
+bool run_anything(worker& w) noexcept {
+    finding f{next_own(w), nullptr};
+    if (!f) f.task = take_batch(w);
+    if (!f) f = take_from_anybody(w.pool);
+    if (f.task != nullptr) run_while_waiting(w, *f.task);
+    else if (f.part != nullptr) run_stolen(w, *f.part);
+    return static_cast<bool>(f);
 }
 
 }   // namespace lastly::detail

@@ -7,6 +7,7 @@
 #include "core/structures/deque.hpp"
 #include "core/structures/injector.hpp"
 #include "lastly/detail/atomic.hpp"
+#include "lastly/detail/fork.hpp"
 
 #include <cstdint>
 #include <memory>
@@ -17,14 +18,14 @@ class pool_core;
 struct account;
 
 struct alignas(64) worker {
-    worker(pool_core& p, unsigned i, bool stands_in, account& a)
-        : pool(p), index(i), is_stand_in(stands_in), books(a), random(0x9e3779b97f4a7c15u * (i + 1)) {}
+    worker(pool_core& p, unsigned i, bool stands_in, account& a);
 
     pool_core& pool;
     const unsigned index;
     const bool is_stand_in;
     account& books;
     deque tasks;
+    branch_deque branches;
     std::unique_ptr<injector::consumer> intake;
     std::uint64_t random;
     std::uint32_t ticks = 0;
@@ -65,8 +66,8 @@ private:
 void worker_main(void* self) noexcept;
 // Moves a batch from the injector to the worker's own deque, where others can steal it.
 void fetch_batch(worker& w) noexcept;
-// A task from any queue, for a worker that waits and that nobody stands in for; null: none found.
-frame* take_anything(worker& w) noexcept;
+// Runs a task or a branch from anywhere, for a worker that waits and that nobody stands in for. False: none found.
+bool run_anything(worker& w) noexcept;
 // A task from any queue, for a thread that is no worker and helps a shutdown; null: none found.
 frame* take_any(pool_core& pool, account& books) noexcept;
 

@@ -5,9 +5,9 @@
 #include "core/task/chain.hpp"
 
 #include "core/structures/frame_store.hpp"
+#include "core/task/branch.hpp"
 #include "core/task/run.hpp"
 #include "lastly/detail/fault.hpp"
-#include "lastly/detail/thread_block.hpp"
 
 #include <stdexcept>
 #include <utility>
@@ -107,12 +107,16 @@ void settle_early(run_record& r) noexcept {
     r.reported = error;
 }
 
-run_record& run_to_defer_to(run_record* wanted) {
-    for (run_record* r = this_thread.current; r != nullptr && wanted != nullptr; r = r->outer) {
-        if (r == wanted) return *r;
-    }
+run_record& run_of_this_thread(run_record* wanted) {
+    if (run_record* const here = wanted != nullptr ? find_here(*wanted) : nullptr) return *here;
     throw std::logic_error(wanted == nullptr ? "lastly: defer outside a task; nothing was registered"
                                              : "lastly: defer from another thread than the task's own; nothing was registered");
+}
+
+run_record& run_to_defer_to(run_record* wanted) {
+    run_record& r = run_of_this_thread(wanted);
+    if (r.scope != nullptr && !r.scope->is_open && !LASTLY_FAULT("B2")) open_branch(*r.scope);
+    return r;
 }
 
 void run_deferred(run_record& r) {

@@ -12,7 +12,7 @@ namespace lastly::detail {
 
 // The frame's header shows how far the task is, and what is pending in its chain and its blocks.
 inline void show_pending(run_record& r) noexcept {
-    if (r.task == nullptr) return;
+    if (r.task == nullptr || r.forked_from != nullptr) return;   // the header is the body's thread's to write
     r.task->show(r.finalizing ? phase::finalizing : phase::running, r.deferred_pending + r.inner_pending, r.attached_pending);
 }
 // A chain longer than the pool's chain_warning is reported, once a run and once a site.

@@ -2,6 +2,7 @@
 // The task's own thread only. Invariants: 1. A node leaves `deferred` before its call: it is never called twice. 2. Finalizers and
 // their destructors are shielded (C4) and may register further ones: a block closes when none is left.
 #include "core/task/chain.hpp"
+#include "core/task/branch.hpp"
 #include "core/task/run.hpp"
 #include "lastly/detail/defer_frame.hpp"
 #include "lastly/detail/fault.hpp"
@@ -37,11 +38,12 @@ void run_pending(inner_chain& c) {
 }   // namespace
 
 void open_chain(inner_chain& c, run_record& wanted) {
-    if (this_thread.current != &wanted) {
+    run_record* const here = find_here(wanted);
+    if (here == nullptr || here != this_thread.current) {
         throw std::logic_error("lastly: a defer_frame on another thread than its task's, or for another task than the innermost");
     }
-    c.run = &wanted;
-    c.outer = std::exchange(wanted.inner, &c);
+    c.run = here;
+    c.outer = std::exchange(here->inner, &c);
 }
 
 void close_chain(inner_chain& c) noexcept {

@@ -1,7 +1,9 @@
 // See run.hpp.
 #include "core/task/run.hpp"
 
+#include "core/base/thread.hpp"
 #include "core/structures/frame_store.hpp"
+#include "core/task/branch.hpp"
 #include "core/task/context.hpp"
 #include "core/task/group.hpp"
 #include "core/task/state.hpp"
@@ -55,40 +57,83 @@ bool runs_task_of(const pool_anchor& a) noexcept {
 
 namespace {
 
-bool is_own_thread(const run_record& r) noexcept {
-    for (const run_record* here = this_thread.current; here != nullptr; here = here->outer) {
-        if (here == &r) return true;
+// What several threads may want to write at once: 0 -> being_written -> written.
+constexpr std::uint32_t being_written = 1, written = 2;
+
+// True: this thread is to write it. False: it is there.
+bool claim_writing(atomic<std::uint32_t>& word) noexcept {
+    for (;;) {
+        std::uint32_t now = 0;
+        if (word.compare_exchange_strong(now, being_written, acquire, acquire)) return true;   // order: [R1] sees what the writer wrote
+        if (now == written) return false;
+        yield_thread();
     }
-    return false;
 }
 
+bool is_shielded(const run_record& r) noexcept { return r.finalizing || r.task == nullptr || r.pool == nullptr; }
+
 bool find_stop(const run_record& r, std::error_code& cause) noexcept {
-    if ((r.finalizing && !LASTLY_FAULT("C4")) || r.task == nullptr || r.pool == nullptr) return false;
+    if (is_shielded(r) && !(r.finalizing && LASTLY_FAULT("C4"))) return false;
     if (LASTLY_FAULT("C1")) return false;
-    if (r.cause) {   // it was told of one before: that one stays (E2)
-        cause = r.cause;
+    const run_record& root = root_of(r);
+    if (root.told_word.load(acquire) == written) {   // order: [R1] it was told of one before: that one stays (E2)
+        cause = root.cause;
         return true;
     }
     return find_stop(*r.task, stops_of(r), cause);
 }
 
+// That record as this thread has it: a stolen branch may ask through what belongs to its forker.
+run_record& as_seen_here(run_record& r) noexcept {
+    if (this_thread.current == &r) return r;
+    run_record* const here = find_here(r);
+    return here != nullptr && !LASTLY_FAULT("C4-asked") ? *here : r;
+}
+
 }   // namespace
 
 stop_sources stops_of(const run_record& r) noexcept {
-    if (context_node* const own = context_access::node_or_null(r.own)) return {own, nullptr, false};   // it stops with all of them
+    const run_record& root = root_of(r);
+    if (root.own_word.load(acquire) == written) return {context_access::node_or_null(root.own), nullptr, false};   // order: [R1] it stops with all of them
     return {attached_context(*r.task), r.group != nullptr ? r.group->context() : nullptr, r.pool->abrupt()};
 }
 
 namespace {
 
-// The first stop that the body is told of stays (E2); other threads that it lends its task_context to change nothing.
-bool tell_stop(run_record& r, std::error_code& cause) noexcept {
+// The first stop that any part of the body is told of stays (E2).
+bool tell_stop(run_record& asked, std::error_code& cause) noexcept {
+    run_record& r = as_seen_here(asked);
     if (!find_stop(r, cause)) return false;
-    if (is_own_thread(r) && !LASTLY_FAULT("E2-told")) r.cause = cause;
+    run_record& root = root_of(r);
+    if (LASTLY_FAULT("E2-told")) return true;
+    if (claim_writing(root.told_word)) {
+        root.cause = cause;
+        root.told_word.store(written, release);   // order: [R1] publishes the cause
+    } else {
+        cause = root.cause;
+    }
     return true;
 }
 
+// A context below all that may stop that task; what it was told of before, or what its handle said, stops it at once (E2).
+context make_own(run_record& root) {
+    context_node* const parents[] = {attached_context(*root.task), root.group != nullptr ? root.group->context() : nullptr, root.pool->root};
+    context_node* const node = context_node::make(parents);
+    context own = context_access::adopt(node);
+    std::error_code first;
+    if (root.told_word.load(acquire) == written) first = root.cause;   // order: [R1] sees the cause
+    if (!first && root.task->type().has_handle_part && !LASTLY_FAULT("C3-own")) first = give_node(*root.task, *node);
+    if (first && !node->cancel(first) && node->cause() != first) own = context_access::adopt(context_node::make_stopped(first, node->deadline()));
+    return own;
+}
+
 }   // namespace
+
+std::error_code stop_cause(run_record& r) noexcept {
+    std::error_code cause;
+    tell_stop(r, cause);
+    return cause;
+}
 
 bool stop_requested(run_record& r) noexcept {
     std::error_code cause;
@@ -100,19 +145,21 @@ void throw_if_stopped(run_record& r) {
     if (tell_stop(r, cause)) throw task_cancelled(cause);
 }
 
-const context& context_of(run_record& r) {
+const context& context_of(run_record& asked) {
     static const context never_stopped = context::background();
-    if (r.finalizing || r.task == nullptr || r.pool == nullptr) return never_stopped;
-    if (context_access::node_or_null(r.own) == nullptr) {
-        context_node* const parents[] = {attached_context(*r.task), r.group != nullptr ? r.group->context() : nullptr, r.pool->root};
-        context_node* const node = context_node::make(parents);
-        context own = context_access::adopt(node);
-        std::error_code first = r.cause;   // what it was told of, or what its handle said, before the node was there (E2)
-        if (!first && r.task->type().has_handle_part && !LASTLY_FAULT("C3-own")) first = give_node(*r.task, *node);
-        if (first && !node->cancel(first) && node->cause() != first) own = context_access::adopt(context_node::make_stopped(first, node->deadline()));
-        r.own = std::move(own);
+    run_record& r = as_seen_here(asked);
+    if (is_shielded(r)) return never_stopped;
+    run_record& root = root_of(r);
+    if (root.own_word.load(acquire) != written && claim_writing(root.own_word)) {   // order: [R1] sees the context
+        try {
+            root.own = make_own(root);
+        } catch (...) {
+            root.own_word.store(0, release);   // order: [R1] the next one tries
+            throw;
+        }
+        root.own_word.store(written, release);   // order: [R1] publishes the context
     }
-    return r.own;
+    return root.own;
 }
 
 void body_threw(run_record& r) noexcept {
@@ -120,7 +167,7 @@ void body_threw(run_record& r) noexcept {
     try {
         throw;
     } catch (const task_cancelled&) {
-        if (find_stop(r, cause) && !LASTLY_FAULT("E1")) outcome_access::cancel(*r.result, cause);
+        if (tell_stop(r, cause) && !LASTLY_FAULT("E1")) outcome_access::cancel(*r.result, cause);
         else outcome_access::fail(*r.result, std::current_exception());
     } catch (...) {
         outcome_access::fail(*r.result, std::current_exception());

@@ -23,6 +23,8 @@ public:
 void execute(frame& f, run_record& r) noexcept;
 
 creation_site site_of(const run_record& r) noexcept;
+// Why the task has to stop; empty: it has not.
+std::error_code stop_cause(run_record& r) noexcept;
 // What may stop that task besides its handle.
 stop_sources stops_of(const run_record& r) noexcept;
 error_sink& sink_of(const run_record& r) noexcept;

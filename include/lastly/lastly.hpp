@@ -7,6 +7,7 @@
 #include <lastly/ledger.hpp>
 #include <lastly/options.hpp>
 #include <lastly/outcome.hpp>
+#include <lastly/parallel.hpp>
 #include <lastly/pool.hpp>
 #include <lastly/profile.hpp>
 #include <lastly/task.hpp>

@@ -42,7 +42,7 @@ struct inner_chain_ref {
 
 template <class F, class... Args>
 void defer_in(inner_chain& c, F&& f, Args&&... args) {
-    defer_to(inner_chain_ref{run_to_defer_to(c.run), c}, std::forward<F>(f), std::forward<Args>(args)...);
+    defer_to(inner_chain_ref{run_of_this_thread(c.run), c}, std::forward<F>(f), std::forward<Args>(args)...);
 }
 
 }   // namespace lastly::detail

@@ -33,6 +33,8 @@ struct run_record;
 struct account;
 struct chain_node;
 struct inner_chain;
+struct branch_scope;
+class branch_deque;
 class context_node;
 class group_core;
 class pool_anchor;
@@ -113,7 +115,8 @@ struct stay {
     static stay* of(const pool_anchor& a) noexcept;
 };
 
-// A run of one task: lives on the stack of the thread that runs it. Touched by that thread only.
+// A run of one task, or of a stolen branch of it: lives on the stack of the thread that runs it. Touched by that thread only, but for
+// what a task's branches share (core/task/branch.hpp).
 struct run_record {
     frame* task = nullptr;               // null: the frame could not be allocated
     run_record* outer = nullptr;         // the run that this one interrupts on the same thread
@@ -122,7 +125,11 @@ struct run_record {
     stay bare;                           // a refusal's, where there are no books
     group_core* group = nullptr;         // null: a member of none
     outcome* result = nullptr;
-    context own{};                       // the task's own, once somebody asked for it
+    context own{};                       // the task's own, once somebody asked for it (and `own_word` says so)
+    run_record* root = nullptr;          // of a stolen branch: the record of the task's body
+    run_record* forked_from = nullptr;   // likewise: the one on whose thread it was forked
+    branch_scope* scope = nullptr;       // where this run forks, innermost first
+    branch_deque* forks = nullptr;       // where its branches can be stolen; null: its thread is no worker of the pool
     chain_node* deferred = nullptr;      // to run, last registered first
     chain_node* spent = nullptr;         // ran; destroyed with the body
     inner_chain* inner = nullptr;        // the open defer_frames, innermost first (O6)
@@ -130,7 +137,7 @@ struct run_record {
     std::byte* spare_end = nullptr;
     const char* name = nullptr;          // set with `site` where there is no frame
     creation_site site{nullptr, 0};
-    std::error_code cause{};             // why the body does not start; later the first stop that the body was told of
+    std::error_code cause{};             // why the body does not start; later the first stop that it was told of (`told_word` says so)
     std::exception_ptr reported{};       // a failure that came from a finalizer: the sink knows it
     std::exception_ptr early{};          // likewise, from one that ran at its defer (A3): fails the task if what is running now succeeds
     std::size_t deferred_pending = 0;
@@ -146,6 +153,8 @@ struct run_record {
     bool late = false;                   // refused by a gate that was closed before: counted apart
     bool finalizing = false;
     bool chain_reported = false;
+    atomic<std::uint32_t> told_word{0};  // 0 -> 1 somebody writes -> 2 it is there: the task's branches on other threads read it, too
+    atomic<std::uint32_t> own_word{0};   // likewise; 1 -> 0 if there is no memory
 };
 
 // A deferred finalizer. The callable and its arguments follow.
@@ -163,7 +172,8 @@ LASTLY_EXPORT std::uint64_t first_generation(const frame& f) noexcept;   // for 
 LASTLY_EXPORT void release_frame(frame& f, std::size_t size_bytes, bool named) noexcept;
 
 LASTLY_EXPORT run_record* current_run() noexcept;                   // this thread's innermost; null outside a task
-LASTLY_EXPORT run_record& run_to_defer_to(run_record* wanted);      // std::logic_error unless it is this thread's
+LASTLY_EXPORT run_record& run_of_this_thread(run_record* wanted);   // that, or the record of its branch that runs here; else std::logic_error
+LASTLY_EXPORT run_record& run_to_defer_to(run_record* wanted);      // likewise; a branch that defers for the first time gets its own chain
 LASTLY_EXPORT chain_node* reserve_node(run_record& r, std::size_t size_bytes, std::size_t alignment) noexcept;   // null: no memory
 LASTLY_EXPORT void link_node(run_record& r, chain_node& n) noexcept;
 LASTLY_EXPORT void unreserve_node(void* place, std::size_t block_bytes) noexcept;

@@ -28,6 +28,6 @@ struct thread_block {
     bool exit_armed = false;              // the call at the thread's end is set
 };
 
-extern constinit thread_local thread_block this_thread __attribute__((tls_model("initial-exec"), visibility("hidden")));
+extern constinit thread_local thread_block this_thread __attribute__((tls_model("initial-exec"), visibility("default")));
 
 }   // namespace lastly::detail

@@ -1,0 +1,113 @@
+// Branches among workers: offered, stolen, joined (W1, W2). See lastly/detail/fork.hpp, and README.md here.
+// offer: the deque's worker. run_stolen: a worker with a branch in its hand. join_stolen: the worker that forked it. Invariants:
+// 1. A waiter runs parts of the branch that it waits for, and nothing else; then it sleeps, and another thread takes its place.
+// 2. Whatever a thief counted, held or made for a branch is given back before the branch is over.
+#include "core/base/thread.hpp"
+#include "core/sched/pool_core.hpp"
+#include "core/sched/stand_in.hpp"
+#include "core/task/branch.hpp"
+#include "core/task/chain.hpp"
+#include "core/task/run.hpp"
+#include "lastly/detail/fault.hpp"
+#include "lastly/detail/thread_block.hpp"
+
+#include <algorithm>
+#include <memory>
+
+namespace lastly::detail {
+
+namespace {
+
+constexpr unsigned pauses_a_round = 8;
+constexpr std::size_t spare_bytes = 256;   // on the thief's stack: a few small deferred finalizers
+
+void offer(branch_deque& d, std::int64_t count) noexcept {
+    if (d.offer(count) && !LASTLY_FAULT("branch-wake")) d.pool->idle.notify();
+}
+
+// Returns once the branch is over.
+void sleep_until_over(branch& b) noexcept {
+    std::uint32_t now = b.state.fetch_or(branch::waited, acq_rel) | branch::waited;   // order: [J5] sees the end if it is over; else the thief sees the waiter
+    while ((now & branch::over) == 0) {
+        futex_wait(b.state, now);
+        now = b.state.load(acquire);   // order: [J5] sees the end
+    }
+}
+
+struct branch_wait {
+    branch& awaited;
+    bool is_over() const noexcept { return awaited.is_over(); }
+    void sleep() const noexcept { sleep_until_over(awaited); }
+};
+
+// Runs parts of the branch until it is over, or none was to be found for a while.
+void help_branch(worker& w, branch& b) noexcept {
+    for (std::uint32_t round = 0; round < w.pool.options.tuning.spin_rounds; ++round) {
+        const std::uint32_t now = b.state.load(acquire);   // order: [J4] sees the thief's base; [J5] the end
+        if ((now & branch::over) != 0) return;
+        if ((now & branch::running) != 0 && w.help_depth < w.pool.options.tuning.help_depth && !is_stack_scarce()) {
+            if (branch* const part = w.pool.workers[now >> branch::thief_shift].branches.steal_part_of(b)) {
+                run_stolen(w, *part);
+                round = 0;
+                continue;
+            }
+        }
+        for (unsigned i = 0; i < pauses_a_round; ++i) pause_cpu();
+    }
+}
+
+// The last touch of a stolen branch; its end was put into the state's upper half by nobody else.
+void finish(branch& b, branch_end how) noexcept {
+    const std::uint32_t* const address = b.state.address();
+    const std::uint32_t end = branch::over | static_cast<std::uint32_t>(how) << branch::end_shift;
+    if ((b.state.exchange(end, acq_rel) & branch::waited) != 0) futex_wake_all(address);   // order: [J5] publishes all that the branch did
+}
+
+}   // namespace
+
+void offer_more_branches(branch_deque& d) noexcept { offer(d, std::max<std::int64_t>(d.least(), 1 + d.pool->idle.idle_count())); }
+
+void offer_all_branches(branch_deque& d) noexcept {
+    if (!LASTLY_FAULT("branches-hidden")) offer(d, branch_deque::capacity);
+}
+
+void run_stolen(worker& w, branch& b) noexcept {
+    b.base = w.branches.end();
+    b.state.fetch_add(w.index << branch::thief_shift | branch::running, release);   // order: [J4] publishes the base
+    branch_end how = branch_end::well;
+    {
+        run_record r;
+        begin_stolen(r, b);
+        r.forks = &w.branches;
+        turn_to(w.books, nullptr);   // what it holds of another group's would keep that waiting
+        outcome_access::on_stack<void> nothing;
+        r.result = &nothing.value;
+        alignas(chain_node) std::byte room[spare_bytes];
+        r.spare = room;
+        r.spare_end = room + sizeof room;
+        const run_scope here(r);
+        branch_scope s(r);
+        b.call(b, s);
+        if (s.error != nullptr) {
+            how = s.how;
+            std::construct_at(&b.error, std::move(s.error));
+        }
+        if (!LASTLY_FAULT("L3-branch")) w.books.main.take_finalizers(r);
+        if (!LASTLY_FAULT("credit-kept")) turn_to(w.books, nullptr);
+    }
+    finish(b, how);
+}
+
+bool is_run_of(const run_record* r, const pool_core& pool) noexcept { return r != nullptr && r->pool == pool.anchor; }
+
+std::size_t workers_of(const pool_core& pool) noexcept { return pool.options.workers; }
+
+void join_stolen(branch& b, branch_scope& s) noexcept {
+    worker& w = *this_thread.self;
+    help_branch(w, b);
+    branch_wait wait{b};
+    stand_aside(*w.pool.anchor, wait, true);
+    take_end(b, s);
+}
+
+}   // namespace lastly::detail

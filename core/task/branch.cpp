@@ -1,0 +1,172 @@
+// See branch.hpp, and lastly/detail/fork.hpp for scopes. Chains of branches: README.md here.
+// The thread that runs the branch. Invariants: 1. While a scope is open the record's chain is the branch's, and what was the task's, or
+// an outer branch's, waits in the scope. 2. A branch's chain runs before anybody is told that the branch is over.
+#include "core/task/branch.hpp"
+
+#include "core/task/chain.hpp"
+#include "core/task/run.hpp"
+#include "lastly/detail/fault.hpp"
+
+#include <memory>
+#include <utility>
+
+namespace lastly::detail {
+
+namespace {
+
+bool is_forked_from(const run_record& r, const run_record& wanted) noexcept {
+    for (const run_record* up = r.forked_from; up != nullptr; up = up->forked_from) {
+        if (up == &wanted) return true;
+    }
+    return false;
+}
+
+void restore(branch_scope& s) noexcept {
+    run_record& r = s.run;
+    branch_chain& before = s.before;
+    r.deferred = before.deferred;
+    r.spent = before.spent;
+    r.spare = before.spare;
+    r.result = before.result;
+    r.early = std::move(before.early);
+    r.reported = std::move(before.reported);
+    r.deferred_pending = before.deferred_pending;
+    r.inner_pending -= before.deferred_pending;
+    r.finalizing = s.finalizing;
+    std::destroy_at(&before);
+    s.is_open = false;
+    show_pending(r);
+}
+
+// What the scope's forker will be told of a branch that is over.
+void keep(branch_scope& s, std::exception_ptr error, branch_end how) noexcept {
+    const bool replaces = LASTLY_FAULT("B1-lowest");
+    if (s.error == nullptr || replaces) {
+        s.error = std::move(error);
+        s.how = how;
+    } else if (!LASTLY_FAULT("B1-others")) {
+        tell_branch_error(s.run, error, how);
+    }
+}
+
+void run_chain(branch_scope& s) noexcept {
+    run_record& r = s.run;
+    r.finalizing = true;
+    show_pending(r);
+    while (r.deferred != nullptr || r.spent != nullptr || r.early != nullptr) {
+        settle_early(r);
+        run_deferred(r);
+        destroy_spent(r);
+    }
+}
+
+}   // namespace
+
+run_record* find_here(const run_record& wanted) noexcept {
+    for (run_record* r = current_run(); r != nullptr; r = r->outer) {
+        if (r == &wanted || is_forked_from(*r, wanted)) return r;
+    }
+    return nullptr;
+}
+
+void open_branch(branch_scope& s) noexcept {
+    run_record& r = s.run;
+    branch_chain& before = *std::construct_at(&s.before);
+    before.deferred = std::exchange(r.deferred, nullptr);
+    before.spent = std::exchange(r.spent, nullptr);
+    before.spare = r.spare;   // what the branch takes of it is free again when it is over
+    before.result = std::exchange(r.result, &before.own.value);
+    before.deferred_pending = std::exchange(r.deferred_pending, 0);
+    before.early = std::move(r.early);
+    r.early = nullptr;
+    before.reported = r.reported;   // and stays there: it may be what this branch rethrows
+    r.inner_pending += before.deferred_pending;
+    outcome_access::started(before.own.value);
+    s.is_open = true;
+}
+
+void branch_threw(branch_scope& s) noexcept {
+    if (!s.is_open) open_branch(s);
+    s.before.thrown = std::current_exception();
+    body_threw(s.run);
+}
+
+void close_branch(branch_scope& s) noexcept {
+    while (s.is_open) {   // again if the sink, told of an error, deferred something
+        run_record& r = s.run;
+        run_chain(s);
+        const outcome& o = *r.result;
+        branch_end how = branch_end::well;
+        std::exception_ptr error;
+        if (o.failed()) {
+            how = r.reported != nullptr && r.reported == o.error() ? branch_end::told : branch_end::failed;
+            error = o.error();
+        } else if (o.cancelled()) {
+            how = is_bulk_cause(o.cause()) ? branch_end::told : branch_end::cancelled;
+            error = std::move(s.before.thrown);
+        }
+        restore(s);
+        if (how != branch_end::well) keep(s, std::move(error), how);
+    }
+}
+
+void take_end(branch& b, branch_scope& s) noexcept {
+    const auto how = static_cast<branch_end>(b.state.load(acquire) >> branch::end_shift & 0xf);   // order: [J5] sees the error
+    if (how != branch_end::well) {
+        std::exception_ptr error = std::move(b.error);
+        std::destroy_at(&b.error);
+        keep(s, std::move(error), how);
+    }
+    close_branch(s);   // what the sink deferred here
+}
+
+void rethrow_first(branch_scope& s) {
+    if (s.how == branch_end::told && !LASTLY_FAULT("E4-branch")) s.run.reported = s.error;   // if the body lets it out, nobody is told twice
+    std::rethrow_exception(std::move(s.error));
+}
+
+void tell_branch_error(run_record& r, const std::exception_ptr& error, branch_end how) noexcept {
+    if (how == branch_end::told) return;
+    error_report report;
+    report.kind = how == branch_end::cancelled ? report_kind::cancelled : report_kind::failed;
+    report.name = name_of(r);
+    report.site = site_of(r);
+    if (how == branch_end::cancelled) report.cause = stop_cause(r);
+    else report.error = error;
+    sink_of(r).report(report);
+}
+
+void begin_stolen(run_record& r, const branch& b) noexcept {
+    run_record& from = b.of->run;
+    r.forked_from = &from;
+    r.root = &root_of(from);
+    r.task = from.task;
+    r.pool = from.pool;
+    r.group = from.group;
+    r.finalizing = b.of->finalizing && !LASTLY_FAULT("C4-branch");
+}
+
+void keep_chunk_error(loop_end& end, branch_scope& s) noexcept {
+    std::exception_ptr error = std::exchange(s.error, nullptr);
+    if (end.state.exchange(loop_end::failed, relaxed) == loop_end::failed) {   // order: one keeper only; what it keeps is read after the join (J5)
+        tell_branch_error(s.run, error, s.how);
+    } else {
+        end.error = std::move(error);
+        end.how = s.how;
+    }
+    close_branch(s);   // what the sink deferred here
+}
+
+void stop_loop(loop_end& end) noexcept {
+    std::uint32_t now = loop_end::going;
+    end.state.compare_exchange_strong(now, loop_end::stopped, relaxed, relaxed);   // order: a hint for others; whoever joins sees it (J5)
+}
+
+void throw_loop_error(loop_end& end, branch_scope& s) {
+    if (end.error == nullptr) throw_if_stopped(s.run);
+    s.error = std::move(end.error);
+    s.how = end.how;
+    rethrow_first(s);
+}
+
+}   // namespace lastly::detail

@@ -1,0 +1,93 @@
+// Fork-join: callables, or the iterations of a loop, that may run at the same time as parts of one task.
+// Any thread; cheap on a worker of the pool, where branches lie on the caller's stack and nothing is allocated. Invariants: 1. A call
+// returns when each of its branches is over, its finalizers included. 2. A branch that nobody steals runs on its caller's thread.
+#pragma once
+
+#include <lastly/detail/fork.hpp>
+#include <lastly/detail/loop.hpp>
+#include <lastly/pool.hpp>
+
+#include <concepts>
+#include <cstddef>
+#include <functional>
+#include <stdexcept>
+#include <tuple>
+#include <type_traits>
+#include <utility>
+
+namespace lastly {
+
+namespace detail {
+
+
+template <class F> inline constexpr bool is_branch = std::is_invocable_v<F&, task_context&> || std::is_invocable_v<F&>;
+
+// A branch that was named by the user, as run_branch calls it. Rvalues are moved from, as a task's body is.
+template <class F>
+auto as_branch(F& f) noexcept {
+    return [&f](run_record& r) {
+        if constexpr (std::is_invocable_v<F, task_context&>) {
+            task_context here(r);
+            std::invoke(std::forward<F>(f), here);
+        } else {
+            std::invoke(std::forward<F>(f));
+        }
+    };
+}
+
+template <class... Branch>
+void fork(run_record& r, std::tuple<Branch...> all) {
+    branch_scope s(r);
+    if (r.forks != nullptr && r.forks->has_room(sizeof...(Branch))) fork_up_to<sizeof...(Branch) - 1>(s, *r.forks, all);
+    else run_branches_in_order(s, all);
+    if (s.error != nullptr) rethrow_first(s);
+}
+
+}   // namespace detail
+
+/// Runs every callable, some of them at the same time on other workers of the pool, and returns when all of them are over (B1). Each is a
+/// branch of the task that calls: `f(task_context&)`, or `f()`; what it defers there, or with this_task::defer, runs at the branch's
+/// end, on its thread (B2). What it returns is dropped.
+/// Requires: nothing; a branch that waits for another one may wait for ever, since both may be given to one thread.
+/// Errors: every branch runs, whatever becomes of the others; then the exception of the lowest-numbered one that threw is rethrown, the
+/// others go to the error sink. A stop does not keep a branch from running: it may look itself.
+/// Blocking: on a worker, runs branches of this call (W1), then sleeps while another thread takes its place (W2). On a thread that is no
+/// worker of the pool, outside its tasks: as one `pool.run()`, with its errors.
+/// Thread safety: any thread. Cost: no allocation on a worker; a few nanoseconds a branch that is not stolen.
+/// Limits: a worker has 1,024 branches on offer, further ones run in order; about 500 bytes of stack a level of recursion, beside the callables'.
+template <class... F>
+    requires (detail::is_branch<F> && ...)
+void parallel_invoke(pool& p, F&&... f) {
+    detail::pool_core& pool = detail::pool_access::core(p);
+    if constexpr (sizeof...(F) != 0) {
+        detail::run_record* const here = detail::this_thread.current;
+        if (detail::can_fork(here, pool) || detail::is_run_of(here, pool)) return detail::fork(*here, std::tuple(detail::as_branch<F>(f)...));
+        p.run([&] { detail::fork(*detail::this_thread.current, std::tuple(detail::as_branch<F>(f)...)); }, named("lastly::parallel_invoke"));
+    }
+}
+
+/// Calls `f(i)`, or `f(i, task_context&)`, once for each i of [first, last), in chunks of `grain` successive values, some of them at the
+/// same time on other workers of the pool; returns when all are over. A chunk is a branch (B2): what `f` defers runs at its chunk's end.
+/// `f` is shared: it is called from several threads at once. Values have the common type of `first` and `last`.
+/// Requires: integers; std::invalid_argument if the common type cannot hold one of the two. An empty range does nothing.
+/// Errors: a stop that is seen between two chunks ends the loop with task_cancelled; after a chunk that throws none is started, and its
+/// exception is rethrown; those of chunks that ran meanwhile go to the error sink (B3).
+/// Blocking, thread safety: as parallel_invoke. Cost: no allocation on a worker; a stop is looked for once a chunk.
+/// `grain` 0: about sixteen chunks a worker.
+template <class I, class J, class F>
+    requires std::integral<I> && std::integral<J> && (!std::same_as<std::common_type_t<I, J>, bool>)
+void parallel_for(pool& p, I first, J last, F&& f, std::size_t grain = 0) {
+    using index = std::common_type_t<I, J>;
+    static_assert(std::is_invocable_v<F&, index, task_context&> || std::is_invocable_v<F&, index>, "parallel_for calls f(i), or f(i, task_context&)");
+    if (!detail::keeps_value<index>(first) || !detail::keeps_value<index>(last)) {
+        throw std::invalid_argument("lastly: parallel_for: one bound does not fit the common type of both; cast them to one type");
+    }
+    if (static_cast<index>(last) <= static_cast<index>(first)) return;
+    detail::pool_core& pool = detail::pool_access::core(p);
+    detail::loop<index, std::remove_reference_t<F>> l(static_cast<index>(first), static_cast<index>(last), f, grain, detail::workers_of(pool));
+    detail::run_record* const here = detail::this_thread.current;
+    if (detail::can_fork(here, pool) || detail::is_run_of(here, pool)) return l.run(*here);
+    p.run([&] { l.run(*detail::this_thread.current); }, named("lastly::parallel_for"));
+}
+
+}   // namespace lastly

@@ -1,0 +1,287 @@
+// Branches among workers: who is woken for them, what a waiter runs meanwhile, who takes its place, what a thief gives back.
+// Rules B1, W1, W2, A5, A6, S1.
+#include "core/sched/pool_core.hpp"
+#include "tests/support/pools.hpp"
+
+#include <doctest/doctest.h>
+
+#include <chrono>
+#include <functional>
+#include <mutex>
+#include <random>
+#include <stdexcept>
+
+using namespace support;
+using lastly::parallel_for;
+using lastly::parallel_invoke;
+using lastly::task_context;
+namespace this_task = lastly::this_task;
+
+namespace {
+
+// `first` on the calling worker, `second` on another one, both at the same time.
+void run_stolen(lastly::pool& pool, const std::function<void()>& first, const std::function<void()>& second) {
+    std::latch stolen(1);
+    parallel_invoke(pool, [&] {
+        stolen.wait();
+        first();
+    }, [&] {
+        stolen.count_down();
+        second();
+    });
+}
+
+}   // namespace
+
+TEST_CASE("branch-wake: a branch wakes a sleeping worker") {
+    for (int round = 0; round < 20; ++round) {
+        lastly::pool pool(options(2));
+        pool.run([&] { run_stolen(pool, [] {}, [] {}); });   // the other one sleeps by now, or searches for the last time
+        pool.run([&] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(round % 4));   // so that it sleeps for sure in most rounds
+            run_stolen(pool, [] {}, [] {});
+        });
+        check_end(pool);
+    }
+}
+
+TEST_CASE("W1-branch: who waits for a stolen branch runs its parts, and no other task") {
+    lastly::pool pool(options(2));
+    std::atomic<int> foreign_below{0}, foreign{0};
+    const auto waiter = std::make_shared<std::atomic<std::thread::id>>();
+    std::atomic<bool> waits{true};
+    lastly::task_handle<void> h = pool.submit([&] {
+        waiter->store(std::this_thread::get_id());
+        run_stolen(pool, [] {}, [&] {
+            for (int i = 0; i < 100; ++i) {
+                pool.detach([&] {
+                    ++foreign;
+                    if (waits && std::this_thread::get_id() == waiter->load()) ++foreign_below;
+                });
+            }
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));   // the waiter, or who stands in for it, has time to look
+        });
+        waits = false;
+    });
+    h.get();
+    pool.wait_idle();
+    CHECK(foreign == 100);
+    CHECK(foreign_below == 0);
+    check_end(pool);
+}
+
+TEST_CASE("W1: parts of the awaited branch are run by its waiter") {
+    lastly::pool pool(options(2));
+    bool helped = false;
+    pool.run([&] {
+        const auto waiter = std::this_thread::get_id();
+        run_stolen(pool, [] {}, [&] {   // the waiter has nothing else to do: it is the one that meets us
+            std::latch together(2);
+            parallel_invoke(pool, [&] { together.arrive_and_wait(); }, [&] {
+                helped = std::this_thread::get_id() == waiter;
+                together.arrive_and_wait();
+            });
+        });
+    });
+    MESSAGE("the waiter helped, or a stand-in did: ", helped);
+    check_end(pool);
+}
+
+TEST_CASE("W2: another thread takes the place of a worker that sleeps for a stolen branch") {
+    lastly::pool pool(options(2));
+    pool.run([&] {
+        std::latch ran(1);
+        run_stolen(pool, [] {}, [&] {
+            pool.detach([&] { ran.count_down(); });   // to this worker's own deque: only a stand-in, or nobody, can take it
+            ran.wait();
+        });
+    });
+    check_end(pool);
+}
+
+TEST_CASE("W2: branches below a task that is run in a wait are on offer") {
+    lastly::pool pool(options(2));
+    pool.run([&] {
+        std::latch met(2);
+        lastly::task_group group(pool);
+        parallel_invoke(pool, [&] {
+            group.spawn([&] { met.arrive_and_wait(); });
+            group.wait();   // runs the member here, or another one does; the sibling is free to meet it either way
+        }, [&] { met.arrive_and_wait(); });
+    });
+    check_end(pool);
+}
+
+TEST_CASE("credit-kept: a thief holds no credits of a group when its branch is over") {
+    lastly::pool pool(options(2));
+    for (int round = 0; round < 20; ++round) {
+        lastly::task_group group(pool);
+        group.spawn([&] {
+            run_stolen(pool, [] {}, [&] {
+                for (int i = 0; i < 10; ++i) group.spawn([] {});
+                pool.detach([] {});
+            });
+        });
+        group.wait();
+    }
+    check_end(pool);
+}
+
+TEST_CASE("a group's wait, spawns and fail-fast from inside stolen branches") {
+    with_workers([](unsigned workers) {
+        sink_log log;
+        lastly::pool pool(options(workers, &log));
+        std::atomic<int> n{0};
+        pool.run([&] {
+            std::function<void(int)> tree = [&](int depth) {
+                if (depth == 0) {
+                    lastly::task_group group(pool);
+                    for (int i = 0; i < 4; ++i) group.spawn([&] { ++n; });
+                    group.wait();
+                    return;
+                }
+                parallel_invoke(pool, [&] { tree(depth - 1); }, [&] { tree(depth - 1); }, [&] { CHECK(pool.submit([&] { return ++n; }).get() > 0); });
+            };
+            tree(5);
+        });
+        CHECK(n == 32 * 4 + 31);
+        CHECK(log.entries().empty());
+        check_end(pool);
+    });
+}
+
+TEST_CASE("B1: an abrupt end lets branches that run finish, and their tasks are accounted for") {
+    for (unsigned seed = 0; seed < 60; ++seed) {
+        CAPTURE(seed);
+        std::mt19937 random(seed);
+        const unsigned workers = 1 + random() % 4;
+        lastly::pool pool(options(workers));
+        std::atomic<int> open{0};
+        std::function<void(int)> tree = [&](int depth) {
+            ++open;
+            this_task::defer([&] { --open; });
+            if (depth != 0) parallel_invoke(pool, [&] { tree(depth - 1); }, [&] { tree(depth - 1); });
+        };
+        for (int i = 0; i < 20; ++i) pool.detach([&] { tree(5); }, lastly::finally([&] { parallel_for(pool, 0, 8, [&](int) { ++open; --open; }, 1); }));
+        if (random() % 2 != 0) std::this_thread::sleep_for(std::chrono::microseconds(random() % 2000));
+        CHECK(pool.shutdown_now().complete);
+        CHECK(open == 0);
+        const auto books = pool.ledger();
+        CHECK(books.balanced());
+        CHECK(books.finalizers_attached == books.finalizers_run);
+    }
+}
+
+TEST_CASE("B1: in a chain that a shutdown's helper runs, branches run in order on its thread") {
+    lastly::pool pool(options(1));
+    std::atomic<int> on_caller{0}, ran{0};
+    const auto caller = std::this_thread::get_id();
+    const auto blocked = std::make_shared<gate>();
+    pool.detach([blocked] { blocked->pass(); });
+    blocked->wait_for_arrivals(1);
+    for (int i = 0; i < 100; ++i) {
+        pool.detach([] {}, lastly::finally([&] {
+            std::string order;
+            parallel_invoke(pool, [&] { order += '0'; }, [&] { order += '1'; });
+            parallel_for(pool, 0, 3, [&](int) { ++ran; }, 1);
+            if (std::this_thread::get_id() == caller) CHECK(order == "01");
+            if (std::this_thread::get_id() == caller && ++on_caller == 100) blocked->open();   // the only worker is held until then
+        }));
+    }
+    CHECK(pool.shutdown_now().complete);
+    CHECK(on_caller == 100);
+    CHECK(ran == 300);
+    check_end(pool);
+}
+
+TEST_CASE("A6: a refused task's finalizer may fork") {
+    lastly::pool pool(options(2));
+    pool.close();
+    std::atomic<int> ran{0};
+    CHECK_THROWS_AS(pool.detach([] {}, lastly::finally([&] { parallel_invoke(pool, [&] { ++ran; }, [&] { ++ran; }); })), lastly::task_rejected);
+    CHECK(ran == 2);
+    check_end(pool);
+}
+
+TEST_CASE("B1: branches do not count in a bounded pool's capacity") {
+    lastly::pool_options o = options(2);
+    o.capacity = 1;
+    lastly::pool pool(o);
+    std::atomic<int> n{0};
+    pool.run([&] { parallel_for(pool, 0, 1000, [&](int) { ++n; }, 1); });
+    CHECK(n == 1000);
+    check_end(pool);
+}
+
+namespace {
+
+enum class fate { well, throws, stops, defers };
+
+// A tree of three levels, two branches each: 2 + 4 + 8 positions. One of them meets the fate; all the others must not notice more than
+// they have to.
+struct tree {
+    lastly::pool& pool;
+    unsigned special;
+    fate what;
+    std::atomic<unsigned> ran{0}, closed{0};
+    std::function<void()> stop;
+
+    void node(unsigned id) {
+        ran |= 1u << id;
+        this_task::defer([this, id] { closed |= 1u << id; });
+        if (id == special && what == fate::stops) {
+            stop();
+            this_task::throw_if_stopped();
+        }
+        if (id < 7) parallel_invoke(pool, [&] { node(2 * id + 1); }, [&] { node(2 * id + 2); });
+        if (id == special && what == fate::throws) throw std::runtime_error(std::to_string(id));
+        if (id == special && what == fate::defers) this_task::defer([id] { throw std::runtime_error(std::to_string(id)); });
+    }
+};
+
+// The nodes at or below that one.
+unsigned below(unsigned id) { return id > 14 ? 0 : 1u << id | below(2 * id + 1) | below(2 * id + 2); }
+
+}   // namespace
+
+TEST_CASE("B1-tree: an exception in every position of a tree of three levels") {
+    with_workers([](unsigned workers) {
+        for (const fate what : {fate::throws, fate::defers}) {
+            for (unsigned special = 0; special < 15; ++special) {
+                CAPTURE(special);
+                sink_log log;
+                lastly::pool pool(options(workers, &log));
+                tree t{pool, special, what, {}, {}, {}};
+                CHECK_THROWS_WITH(pool.run([&] { t.node(0); }), std::to_string(special).c_str());
+                CHECK(t.ran == 0x7fff);   // each branch ran
+                CHECK(t.closed == 0x7fff);
+                CHECK(pool.ledger().finalizers_run == (what == fate::defers ? 16u : 15u));
+                CHECK(log.entries().size() == (what == fate::defers ? 1u : 0u));
+                check_end(pool);
+            }
+        }
+    });
+}
+
+TEST_CASE("B1-tree: a stop in every position of a tree of three levels") {
+    with_workers([](unsigned workers) {
+        for (unsigned special = 0; special < 15; ++special) {
+            CAPTURE(special);
+            lastly::pool pool(options(workers));
+            tree t{pool, special, fate::stops, {}, {}, {}};
+            lastly::task_handle<void> own;
+            std::latch ready(1);
+            t.stop = [&] { own.cancel(); };
+            own = pool.submit([&] {
+                ready.wait();
+                t.node(0);
+            });
+            ready.count_down();
+            CHECK_THROWS_AS(own.get(), lastly::task_cancelled);
+            CHECK(t.ran == (0x7fff & ~(below(special) & ~(1u << special))));   // all but what it would have forked
+            CHECK(t.closed == t.ran);
+            CHECK(pool.ledger().cancelled == 1);
+            check_end(pool);
+        }
+    });
+}

@@ -1,0 +1,439 @@
+// Branches as parts of their task: chains of their own, whose error is told how often, stops and contexts that all parts share.
+// Rules B1, B2, C3, C4, E1, E2, E4, A3, L3, O6, W4.
+#include "core/task/branch.hpp"
+#include "core/structures/slab.hpp"
+#include "tests/support/pools.hpp"
+
+#include <doctest/doctest.h>
+
+#include <array>
+#include <chrono>
+#include <functional>
+#include <optional>
+#include <stdexcept>
+
+using namespace support;
+using lastly::defer_frame;
+using lastly::errc;
+using lastly::parallel_for;
+using lastly::parallel_invoke;
+using lastly::report_kind;
+using lastly::task_cancelled;
+using lastly::task_context;
+namespace this_task = lastly::this_task;
+
+namespace {
+
+// Runs `first` on the calling worker and `second` on another one, at the same time: it has been stolen when `first` begins.
+void run_stolen(lastly::pool& pool, const std::function<void()>& first, const std::function<void()>& second) {
+    std::latch stolen(1);
+    const auto owner = std::this_thread::get_id();
+    parallel_invoke(pool, [&] {
+        stolen.wait();
+        first();
+    }, [&] {
+        stolen.count_down();
+        REQUIRE(std::this_thread::get_id() != owner);
+        second();
+    });
+}
+
+unsigned shown_pending(const lastly::detail::run_record& r) {
+    return lastly::detail::pending_of(r.task->progress.load(lastly::detail::relaxed));
+}
+
+}   // namespace
+
+TEST_CASE("B2: a branch's finalizers run at its end, on its thread, before the call returns") {
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        std::string first, second;
+        bool same_thread = true;
+        pool.run([&](task_context& task) {
+            task.defer([&] { first += 't'; });
+            const auto branch = [&](std::string& order) {
+                return [&](task_context& t) {
+                    const auto here = std::this_thread::get_id();
+                    t.defer([&order] { order += '1'; });
+                    this_task::defer([&order, &same_thread, here] {
+                        same_thread = same_thread && std::this_thread::get_id() == here && this_task::finalizing();
+                        order += '2';
+                        this_task::defer([&order] { order += '3'; });
+                    });
+                    order += 'b';
+                };
+            };
+            parallel_invoke(pool, branch(first), branch(second));
+            CHECK(first == "b231");
+            CHECK(second == "b231");
+            CHECK_FALSE(this_task::finalizing());
+        });
+        CHECK(first == "b231t");
+        CHECK(same_thread);
+        CHECK(pool.ledger().finalizers_attached == 7);
+        CHECK(pool.ledger().finalizers_run == 7);
+        check_end(pool);
+    });
+}
+
+TEST_CASE("B2: a task_context of the task, used in a branch, means the branch") {
+    lastly::pool pool(options(2));
+    std::string order, other;
+    pool.run([&](task_context& t) {
+        run_stolen(pool, [&] {
+            t.defer([&] { order += '1'; });
+            order += 'b';
+        }, [&] {
+            t.defer([&] { other += '1'; });
+            defer_frame frame(t);
+            frame.defer([&] { other += 'f'; });
+            other += 'b';
+        });
+        CHECK(order == "b1");
+        CHECK(other == "bf1");
+    });
+    check_end(pool);
+}
+
+TEST_CASE("B2: branches within branches, each with its chain") {
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        std::atomic<int> open{0}, ran{0};
+        std::function<void(int)> tree = [&](int depth) {
+            ++open;
+            this_task::defer([&] { --open; ++ran; });
+            const int mine = ran;
+            if (depth != 0) parallel_invoke(pool, [&] { tree(depth - 1); }, [&] { tree(depth - 1); });
+            if (depth != 0) CHECK(ran >= mine + 2);   // the branches' chains are over, ours is not
+        };
+        pool.run([&] { tree(7); });
+        CHECK(open == 0);
+        CHECK(ran == 255);
+        CHECK(pool.ledger().finalizers_run == 255);
+        CHECK(pool.ledger().finalizers_attached == 255);
+        check_end(pool);
+    });
+}
+
+TEST_CASE("B2: a branch's finalizers are told what became of the branch") {
+    with_workers([](unsigned workers) {
+        sink_log log;
+        lastly::pool pool(options(workers, &log));
+        std::atomic<int> succeeded{0}, failed{0};
+        const auto watch = [&] {
+            this_task::defer([&](const lastly::outcome& o) {
+                CHECK(o.started());
+                if (o.succeeded()) ++succeeded;
+                if (o.failed()) ++failed;
+            });
+        };
+        pool.run([&] {
+            parallel_invoke(pool, watch, [&] { watch(); });
+            CHECK_THROWS_WITH(parallel_invoke(pool, watch, [&] { watch(); throw std::runtime_error("no"); }), "no");
+        });
+        CHECK(succeeded == 3);
+        CHECK(failed == 1);
+        CHECK(log.entries().empty());
+        check_end(pool);
+    });
+}
+
+TEST_CASE("L3-branch: finalizers of stolen branches, and those of their blocks, count") {
+    lastly::pool pool(options(2));
+    pool.run([&](task_context& t) {
+        run_stolen(pool, [] {}, [&] {
+            this_task::defer([] {});
+            defer_frame frame(t);
+            frame.defer([] {});
+        });
+    });
+    CHECK(pool.ledger().finalizers_attached == 2);
+    CHECK(pool.ledger().finalizers_run == 2);
+    check_end(pool);
+}
+
+TEST_CASE("E4-branch: an exception of a branch's finalizer is told once, and is the branch's") {
+    for (const bool stolen : {false, true}) {
+        for (const bool handle : {false, true}) {
+            CAPTURE(stolen);
+            CAPTURE(handle);
+            sink_log log;
+            lastly::pool pool(options(2, &log));
+            const auto body = [&] {
+                const auto branch = [] { this_task::defer([] { throw std::runtime_error("finalizer"); }); };
+                if (stolen) run_stolen(pool, [] {}, branch);
+                else parallel_invoke(pool, branch);
+            };
+            if (handle) CHECK_THROWS_WITH(pool.run(body), "finalizer");
+            else pool.detach(body);
+            pool.wait_idle();
+            CHECK(log.count(report_kind::finalizer_failed) == 1);
+            CHECK(log.entries().size() == 1);
+            CHECK(pool.ledger().failed == 1);
+            CHECK(pool.ledger().finalizers_thrown == 1);
+            check_end(pool);
+        }
+    }
+}
+
+TEST_CASE("E4-branch: through branches within branches it is still told once") {
+    sink_log log;
+    lastly::pool pool(options(1, &log));
+    pool.detach([&] {
+        parallel_invoke(pool, [&] { parallel_invoke(pool, [&] { this_task::defer([] { throw std::runtime_error("deep"); }); }); });
+    });
+    pool.wait_idle();
+    CHECK(log.entries().size() == 1);
+    CHECK(pool.ledger().failed == 1);
+    check_end(pool);
+}
+
+TEST_CASE("E4: a branch that failed keeps its error, whatever its finalizers throw") {
+    sink_log log;
+    lastly::pool pool(options(1, &log));
+    pool.run([&] {
+        CHECK_THROWS_WITH(parallel_invoke(pool, [] {
+            this_task::defer([] { throw std::runtime_error("finalizer"); });
+            throw std::runtime_error("body");
+        }), "body");
+    });
+    CHECK(log.count(report_kind::finalizer_failed) == 1);
+    CHECK(log.entries().size() == 1);
+    check_end(pool);
+}
+
+TEST_CASE("A3: what a branch cannot store runs at once, and fails the branch if it throws") {
+    for (const bool stolen : {false, true}) {
+        CAPTURE(stolen);
+        sink_log log;
+        lastly::pool pool(options(2, &log));
+        bool ran = false;
+        pool.run([&] {
+            const auto branch = [&] {
+                const std::array<char, 20'000> large{};   // no spare room, and no class of the store that is in use
+                lastly::detail::fail_slabs(1);
+                CHECK_THROWS_AS(this_task::defer([&ran, large] { ran = large[0] == 0; }), std::bad_alloc);
+                lastly::detail::fail_slabs(0);
+                CHECK(ran);
+            };
+            if (stolen) run_stolen(pool, [] {}, branch);
+            else parallel_invoke(pool, branch);
+        });
+        CHECK(log.entries().empty());
+        CHECK(pool.ledger().finalizers_run == 1);
+        check_end(pool);
+    }
+}
+
+TEST_CASE("C4: a stop is seen in stolen branches, and in no branch that a finalizer forks") {
+    for (const bool finalizing : {false, true}) {
+        CAPTURE(finalizing);
+        lastly::pool pool(options(2));
+        std::latch begun(1), stopped(1);
+        const auto look = [&](task_context& t) {
+            run_stolen(pool, [&] { CHECK(t.stop_requested() == !finalizing); },
+                       [&] {
+                           CHECK(t.stop_requested() == !finalizing);
+                           CHECK(this_task::stop_requested() == !finalizing);
+                           CHECK(t.context().stop_requested() == !finalizing);
+                           CHECK(this_task::finalizing() == finalizing);
+                       });
+        };
+        auto h = pool.submit([&](task_context& t) {
+            begun.count_down();
+            stopped.wait();
+            if (finalizing) t.defer([&] { look(t); });
+            else look(t);
+        });
+        begun.wait();
+        h.cancel();
+        stopped.count_down();
+        h.get();
+        check_end(pool);
+    }
+}
+
+TEST_CASE("C4-asked: a branch's finalizers are shielded while its sibling sees the stop") {
+    lastly::pool pool(options(2));
+    std::latch begun(1), stopped(1), in_finalizer(1), looked(1);
+    auto h = pool.submit([&](task_context& t) {
+        begun.count_down();
+        stopped.wait();
+        run_stolen(pool, [&] {
+            this_task::defer([&] {
+                CHECK_FALSE(t.stop_requested());
+                in_finalizer.count_down();
+                looked.wait();
+                CHECK_FALSE(this_task::stop_requested());
+            });
+        }, [&] {
+            in_finalizer.wait();
+            CHECK(t.stop_requested());
+            CHECK_FALSE(this_task::finalizing());
+            looked.count_down();
+        });
+    });
+    begun.wait();
+    h.cancel();
+    stopped.count_down();
+    h.get();
+    check_end(pool);
+}
+
+TEST_CASE("E1: a branch that ends with task_cancelled after a stop is cancelled, and so is its task") {
+    for (const bool stolen : {false, true}) {
+        CAPTURE(stolen);
+        sink_log log;
+        lastly::pool pool(options(2, &log));
+        std::latch begun(1), stopped(1);
+        std::optional<lastly::outcome_kind> kind;
+        std::error_code cause;
+        auto h = pool.submit([&] {
+            begun.count_down();
+            stopped.wait();
+            const auto branch = [&] {
+                this_task::defer([&](const lastly::outcome& o) {
+                    kind = o.kind();
+                    cause = o.cause();
+                });
+                this_task::throw_if_stopped();
+            };
+            if (stolen) run_stolen(pool, [] {}, branch);
+            else parallel_invoke(pool, branch, [] { this_task::throw_if_stopped(); });
+        });
+        begun.wait();
+        h.cancel(std::make_error_code(std::errc::interrupted));
+        stopped.count_down();
+        CHECK_THROWS_AS(h.get(), task_cancelled);
+        CHECK(kind == lastly::outcome_kind::cancelled);
+        CHECK(cause == std::errc::interrupted);
+        CHECK(log.count(report_kind::cancelled) == (stolen ? 0u : 1u));   // the one that was not rethrown
+        CHECK(log.entries().size() == log.count(report_kind::cancelled));
+        check_end(pool);
+    }
+}
+
+TEST_CASE("E2-told: the first stop that any part of a detached body is told of stays") {
+    lastly::pool pool(options(2));
+    auto attached = lastly::with_cancel();
+    lastly::task_group group(pool);
+    std::error_code later, on_thief;
+    group.spawn([&](task_context& t) {
+        run_stolen(pool, [&] {}, [&] {
+            group.cancel(errc::sibling_failed);
+            CHECK(t.stop_requested());
+        });
+        attached.cancel(std::make_error_code(std::errc::interrupted));   // it would come first, had nobody been told
+        try {
+            t.throw_if_stopped();
+        } catch (const task_cancelled& e) {
+            later = e.code();
+        }
+        run_stolen(pool, [] {}, [&] { on_thief = t.context().cause(); });
+    }, attached.context());
+    group.wait();
+    CHECK(later == errc::sibling_failed);
+    CHECK(on_thief == errc::sibling_failed);
+    check_end(pool);
+}
+
+TEST_CASE("C3: all parts of a body have one context") {
+    for (const bool handle : {false, true}) {
+        CAPTURE(handle);
+        lastly::pool pool(options(2));
+        const auto body = [&](task_context& t) {
+            const lastly::context *here = nullptr, *there = nullptr;
+            run_stolen(pool, [&] { here = &t.context(); }, [&] { there = &t.context(); });
+            CHECK(here == there);
+            CHECK(here == &t.context());
+        };
+        if (handle) pool.run(body);
+        else pool.detach(body);
+        pool.wait_idle();
+        check_end(pool);
+    }
+}
+
+TEST_CASE("W4: inside a stolen branch, too, a task cannot wait for itself") {
+    lastly::pool pool(options(2));
+    lastly::task_handle<void> own;
+    std::latch ready(1);
+    own = pool.submit([&] {
+        ready.wait();
+        run_stolen(pool, [] {}, [&] {
+            CHECK_THROWS_AS(own.wait(), std::system_error);
+            CHECK_THROWS_AS(pool.wait_idle(), std::system_error);
+            CHECK_FALSE(pool.shutdown(std::chrono::nanoseconds(0)).complete);
+        });
+    });
+    ready.count_down();
+    own.get();
+    check_end(pool);
+}
+
+TEST_CASE("O6: blocks in branches, and branches in blocks") {
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        std::atomic<int> ran{0};
+        pool.run([&](task_context& t) {
+            defer_frame around(t);
+            around.defer([&] { CHECK(ran == 4); });
+            const auto branch = [&](task_context& mine) {
+                defer_frame frame(mine);
+                frame.defer([&] { ++ran; });
+                mine.defer([&] { ++ran; });
+            };
+            parallel_invoke(pool, branch, branch);
+            CHECK(ran == 4);
+        });
+        CHECK(pool.ledger().finalizers_run == 5);
+        check_end(pool);
+    });
+}
+
+TEST_CASE("G3: what an inline branch has pending is shown with its task's") {
+    lastly::pool pool(options(1));
+    pool.run([&](task_context& t) {
+        t.defer([] {});
+        t.defer([] {});
+        parallel_invoke(pool, [&] {
+            this_task::defer([&] { CHECK(shown_pending(*lastly::detail::current_run()) == 2); });
+            CHECK(shown_pending(*lastly::detail::current_run()) == 3);
+        });
+        CHECK(shown_pending(*lastly::detail::current_run()) == 2);
+    });
+    check_end(pool);
+}
+
+TEST_CASE("B2: a loop of branches that defer does not pile up memory") {
+    lastly::pool pool(options(1));
+    pool.run([&] {
+        const std::byte* spare = nullptr;
+        for (int i = 0; i < 1000; ++i) {
+            parallel_invoke(pool, [&] { this_task::defer([] {}); });
+            const std::byte* const now = lastly::detail::current_run()->spare;
+            if (spare != nullptr) REQUIRE(now == spare);
+            spare = now;
+        }
+    });
+    CHECK(pool.ledger().finalizers_run == 1000);
+    check_end(pool);
+}
+
+TEST_CASE("B1: what the sink defers when it is told of a branch's error runs, too") {
+    std::atomic<int> ran{0};
+    lastly::pool_options o = options(1);
+    o.error_sink = [&](const lastly::error_report&) {
+        if (this_task::inside()) this_task::defer([&] { ++ran; });
+    };
+    lastly::pool pool(o);
+    const auto failing = [] { throw std::runtime_error("x"); };
+    pool.run([&] {
+        CHECK_THROWS(parallel_invoke(pool, failing, failing, failing));
+        CHECK(ran == 2);
+        CHECK_THROWS(parallel_for(pool, 0, 1, [&](int) { this_task::defer(failing); }));
+        CHECK(ran == 3);
+    });
+    CHECK(pool.ledger().finalizers_run == 4);
+    check_end(pool);
+}
