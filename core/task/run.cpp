@@ -1,7 +1,6 @@
 // See run.hpp.
 #include "core/task/run.hpp"
 
-#include "core/base/thread.hpp"
 #include "core/structures/frame_store.hpp"
 #include "core/task/branch.hpp"
 #include "core/task/context.hpp"
@@ -57,26 +56,13 @@ bool runs_task_of(const pool_anchor& a) noexcept {
 
 namespace {
 
-// What several threads may want to write at once: 0 -> being_written -> written.
-constexpr std::uint32_t being_written = 1, written = 2;
-
-// True: this thread is to write it. False: it is there.
-bool claim_writing(atomic<std::uint32_t>& word) noexcept {
-    for (;;) {
-        std::uint32_t now = 0;
-        if (word.compare_exchange_strong(now, being_written, acquire, acquire)) return true;   // order: [R1] sees what the writer wrote
-        if (now == written) return false;
-        yield_thread();
-    }
-}
-
 bool is_shielded(const run_record& r) noexcept { return r.finalizing || r.task == nullptr || r.pool == nullptr; }
 
 bool find_stop(const run_record& r, std::error_code& cause) noexcept {
     if (is_shielded(r) && !(r.finalizing && LASTLY_FAULT("C4"))) return false;
     if (LASTLY_FAULT("C1")) return false;
     const run_record& root = root_of(r);
-    if (root.told_word.load(acquire) == written) {   // order: [R1] it was told of one before: that one stays (E2)
+    if (root.told_word.load(acquire) == written) {   // order: [Y3] it was told of one before: that one stays (E2)
         cause = root.cause;
         return true;
     }
@@ -94,7 +80,7 @@ run_record& as_seen_here(run_record& r) noexcept {
 
 stop_sources stops_of(const run_record& r) noexcept {
     const run_record& root = root_of(r);
-    if (root.own_word.load(acquire) == written) return {context_access::node_or_null(root.own), nullptr, false};   // order: [R1] it stops with all of them
+    if (root.own_word.load(acquire) == written) return {context_access::node_or_null(root.own), nullptr, false};   // order: [Y3] it stops with all of them
     return {attached_context(*r.task), r.group != nullptr ? r.group->context() : nullptr, r.pool->abrupt()};
 }
 
@@ -108,7 +94,7 @@ bool tell_stop(run_record& asked, std::error_code& cause) noexcept {
     if (LASTLY_FAULT("E2-told")) return true;
     if (claim_writing(root.told_word)) {
         root.cause = cause;
-        root.told_word.store(written, release);   // order: [R1] publishes the cause
+        root.told_word.store(written, release);   // order: [Y3] publishes the cause
     } else {
         cause = root.cause;
     }
@@ -121,7 +107,7 @@ context make_own(run_record& root) {
     context_node* const node = context_node::make(parents);
     context own = context_access::adopt(node);
     std::error_code first;
-    if (root.told_word.load(acquire) == written) first = root.cause;   // order: [R1] sees the cause
+    if (root.told_word.load(acquire) == written) first = root.cause;   // order: [Y3] sees the cause
     if (!first && root.task->type().has_handle_part && !LASTLY_FAULT("C3-own")) first = give_node(*root.task, *node);
     if (first && !node->cancel(first) && node->cause() != first) own = context_access::adopt(context_node::make_stopped(first, node->deadline()));
     return own;
@@ -150,14 +136,14 @@ const context& context_of(run_record& asked) {
     run_record& r = as_seen_here(asked);
     if (is_shielded(r)) return never_stopped;
     run_record& root = root_of(r);
-    if (root.own_word.load(acquire) != written && claim_writing(root.own_word)) {   // order: [R1] sees the context
+    if (root.own_word.load(acquire) != written && claim_writing(root.own_word)) {   // order: [Y3] sees the context
         try {
             root.own = make_own(root);
         } catch (...) {
-            root.own_word.store(0, release);   // order: [R1] the next one tries
+            root.own_word.store(0, release);   // order: [Y3] the next one tries
             throw;
         }
-        root.own_word.store(written, release);   // order: [R1] publishes the context
+        root.own_word.store(written, release);   // order: [Y3] publishes the context
     }
     return root.own;
 }

@@ -27,6 +27,15 @@ std::uint32_t await_bits(const frame& f, std::uint32_t bits) noexcept {
 
 }   // namespace
 
+bool claim_writing(atomic<std::uint32_t>& word) noexcept {
+    for (;;) {
+        std::uint32_t now = 0;
+        if (word.compare_exchange_strong(now, being_written, acquire, acquire)) return true;   // order: [Y3] one writer; others see what it wrote
+        if (now == written) return false;
+        yield_thread();
+    }
+}
+
 bool is_kept(const frame& f) noexcept { return (f.state.load(acquire) & (handle | pinned)) != 0; }   // order: [T4] a figure for people
 
 void free_frame(frame& f) noexcept {

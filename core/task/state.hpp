@@ -61,6 +61,10 @@ std::error_code give_node(frame& f, context_node& node) noexcept;
 // The context that is attached to the task; null: none.
 context_node* attached_context(frame& f) noexcept;
 
+// What several threads may want to write, once: 0 -> being_written -> written. True: this thread is to write it. False: it is there.
+inline constexpr std::uint32_t being_written = 1, written = 2;
+bool claim_writing(atomic<std::uint32_t>& word) noexcept;
+
 // Does a handle keep it? Else it is a husk in some queue, or about to be freed.
 bool is_kept(const frame& f) noexcept;
 

@@ -127,7 +127,7 @@ TEST_CASE("credit-kept: a thief holds no credits of a group when its branch is o
     check_end(pool);
 }
 
-TEST_CASE("a group's wait, spawns and fail-fast from inside stolen branches") {
+TEST_CASE("W1: groups are spawned into and waited for inside branches, stolen ones too") {
     with_workers([](unsigned workers) {
         sink_log log;
         lastly::pool pool(options(workers, &log));

@@ -11,6 +11,7 @@
 
 #include <lastly/detail/atomic.hpp>
 #include <lastly/detail/export.hpp>
+#include <lastly/detail/fault.hpp>
 #include <lastly/detail/frame.hpp>
 #include <lastly/detail/thread_block.hpp>
 
@@ -161,6 +162,7 @@ LASTLY_EXPORT void tell_branch_error(run_record& r, const std::exception_ptr& er
 
 template <class F>
 void branch_scope::run_branch(F&& f) {
+    if (LASTLY_FAULT("B1") && error != nullptr) return;
     try {
         f(run);
     } catch (...) {

@@ -5,7 +5,6 @@
 
 #include <lastly/detail/fault.hpp>
 #include <lastly/detail/fork.hpp>
-#include <lastly/task.hpp>
 
 #include <algorithm>
 #include <cstddef>
@@ -14,7 +13,11 @@
 #include <type_traits>
 #include <utility>
 
-namespace lastly::detail {
+namespace lastly {
+
+class task_context;
+
+namespace detail {
 
 template <class To, class From>
 constexpr bool keeps_value(From value) noexcept {
@@ -79,7 +82,7 @@ private:
     void call([[maybe_unused]] run_record& r, std::uint64_t i) {
         const auto at = static_cast<Index>(static_cast<unsigned_index>(first_ + static_cast<unsigned_index>(i)));
         if constexpr (std::is_invocable_v<F&, Index, task_context&>) {
-            task_context here(r);
+            std::conditional_t<(sizeof(F) > 0), task_context, void> here(r);   // complete where this is compiled
             std::invoke(body_, at, here);
         } else {
             std::invoke(body_, at);
@@ -93,4 +96,6 @@ private:
     loop_end end_;
 };
 
-}   // namespace lastly::detail
+}   // namespace detail
+
+}   // namespace lastly

@@ -1,4 +1,4 @@
-// What a fork costs in memory, and where it may happen. Rule B1.
+// What a fork costs in memory, where it may happen, and the scopes in which branches defer. Rules B1, B2.
 #include <lastly/detail/fork.hpp>
 #include <lastly/parallel.hpp>
 
@@ -7,8 +7,12 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
+#include <functional>
+#include <stdexcept>
 
 using namespace support;
+using lastly::parallel_invoke;
+namespace this_task = lastly::this_task;
 namespace detail = lastly::detail;
 
 TEST_CASE("fork: a branch is offered in one cache line") {
@@ -50,5 +54,63 @@ TEST_CASE("fork: scopes nest, and leave nothing behind") {
         CHECK(r.scope == nullptr);
         CHECK(r.forks->size() == 0);
     });
+    check_end(pool);
+}
+
+TEST_CASE("B2: branches within branches, each with its chain") {
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        std::atomic<int> open{0}, ran{0};
+        std::function<void(int)> tree = [&](int depth) {
+            ++open;
+            this_task::defer([&] { --open; ++ran; });
+            const int mine = ran;
+            if (depth != 0) parallel_invoke(pool, [&] { tree(depth - 1); }, [&] { tree(depth - 1); });
+            if (depth != 0) CHECK(ran >= mine + 2);   // the branches' chains are over, ours is not
+        };
+        pool.run([&] { tree(7); });
+        CHECK(open == 0);
+        CHECK(ran == 255);
+        CHECK(pool.ledger().finalizers_run == 255);
+        CHECK(pool.ledger().finalizers_attached == 255);
+        check_end(pool);
+    });
+}
+
+TEST_CASE("B2: a branch's finalizers are told what became of the branch") {
+    with_workers([](unsigned workers) {
+        sink_log log;
+        lastly::pool pool(options(workers, &log));
+        std::atomic<int> succeeded{0}, failed{0};
+        const auto watch = [&] {
+            this_task::defer([&](const lastly::outcome& o) {
+                CHECK(o.started());
+                if (o.succeeded()) ++succeeded;
+                if (o.failed()) ++failed;
+            });
+        };
+        pool.run([&] {
+            parallel_invoke(pool, watch, [&] { watch(); });
+            CHECK_THROWS_WITH(parallel_invoke(pool, watch, [&] { watch(); throw std::runtime_error("no"); }), "no");
+        });
+        CHECK(succeeded == 3);
+        CHECK(failed == 1);
+        CHECK(log.entries().empty());
+        check_end(pool);
+    });
+}
+
+TEST_CASE("B2: a loop of branches that defer does not pile up memory") {
+    lastly::pool pool(options(1));
+    pool.run([&] {
+        const std::byte* spare = nullptr;
+        for (int i = 0; i < 1000; ++i) {
+            parallel_invoke(pool, [&] { this_task::defer([] {}); });
+            const std::byte* const now = lastly::detail::current_run()->spare;
+            if (spare != nullptr) REQUIRE(now == spare);
+            spare = now;
+        }
+    });
+    CHECK(pool.ledger().finalizers_run == 1000);
     check_end(pool);
 }
