@@ -48,7 +48,7 @@ TEST_CASE("B2: a branch's finalizers run at its end, on its thread, before the c
     with_workers([](unsigned workers) {
         lastly::pool pool(options(workers));
         std::string first, second;
-        bool same_thread = true;
+        std::atomic<bool> same_thread = true;
         pool.run([&](task_context& task) {
             task.defer([&] { first += 't'; });
             const auto branch = [&](std::string& order) {
@@ -56,7 +56,7 @@ TEST_CASE("B2: a branch's finalizers run at its end, on its thread, before the c
                     const auto here = std::this_thread::get_id();
                     t.defer([&order] { order += '1'; });
                     this_task::defer([&order, &same_thread, here] {
-                        same_thread = same_thread && std::this_thread::get_id() == here && this_task::finalizing();
+                        if (std::this_thread::get_id() != here || !this_task::finalizing()) same_thread = false;
                         order += '2';
                         this_task::defer([&order] { order += '3'; });
                     });
