@@ -1,0 +1,22 @@
+// The task and the cleanup that the workloads on overhead use: each adds one to a count of its thread's own.
+// Values; any thread.
+#pragma once
+
+#include "workloads/tally.hpp"
+
+#include <cstdint>
+
+namespace bench {
+
+struct task_body {   // 16 bytes
+    tally* to;
+    std::uint64_t weight;
+    void operator()() const noexcept { to->mine().add_tasks(weight); }
+};
+struct cleanup {   // 8 bytes
+    tally* to;
+    void operator()() const noexcept { to->mine().add_cleanups(1); }
+};
+static_assert(sizeof(task_body) == 16 && sizeof(cleanup) == 8);
+
+}   // namespace bench
