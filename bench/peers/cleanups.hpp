@@ -24,6 +24,16 @@ private:
 };
 
 template <class Body, class Cleanup>
+struct task_with_cleanup {
+    Body body;
+    Cleanup only;
+    void operator()() const {
+        body();
+        only();
+    }
+};
+
+template <class Body, class Cleanup>
 struct task_with_cleanups {
     Body body;
     Cleanup first;
@@ -42,6 +52,10 @@ struct cleanups_by_hand {
     template <class C>
     using kept = std::conditional_t<Boxed, std::function<void()>, C>;
 
+    template <class Body, class C>
+    static auto join(Body body, C a) {
+        return task_with_cleanup<Body, kept<C>>{body, a};
+    }
     template <class Body, class C>
     static auto join(Body body, C a, C b, C c) {
         return task_with_cleanups<Body, kept<C>>{body, a, b, c};

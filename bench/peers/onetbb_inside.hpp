@@ -1,6 +1,6 @@
-// oneTBB as backends of what begins inside the pool: fork-join in three ways.
+// oneTBB as backends of what begins inside the pool: fork-join in three ways, and spawning into a task_group.
 // An arena of `workers` slots, one of them the caller's, which computes as well; global_control allows no thread more.
-// within: the thread that made the backend. invoke, invoke_cleaning: inside `within`.
+// within: the thread that made the backend. invoke, invoke_cleaning, a group: inside `within`.
 // invoke: parallel_invoke as it is mostly written, which makes a context a call, or with one context for the whole recursion, which is
 // cheaper and gives up that an exception cancels no more than its own call. group: one branch given to a task_group, the other called,
 // which costs less than run_and_wait.
@@ -67,6 +67,30 @@ struct onetbb_group_fork {
         first();
         branches.wait();
     }
+};
+
+// Cleanups as in cleanups.hpp.
+template <class Cleanups>
+class onetbb_spawn : public onetbb_inside {
+public:
+    using onetbb_inside::onetbb_inside;
+
+    class group {
+    public:
+        explicit group(onetbb_spawn&) {}
+        template <class Body>
+        void spawn(Body body) { members_.run(body); }
+        template <class Body, class... C>
+        void spawn_attached(Body body, C... cleanups) { members_.run(Cleanups::join(body, cleanups...)); }
+        template <unsigned Count, class Body>
+        void spawn_deferring(Body body) {
+            members_.run([body] { Cleanups::template guarded<Count>(body, body.own_cleanup()); });
+        }
+        void wait() { members_.wait(); }
+
+    private:
+        oneapi::tbb::task_group members_;
+    };
 };
 
 }   // namespace bench
