@@ -5,6 +5,7 @@
 #include "peers/cleanups.hpp"
 #include "peers/lastly.hpp"
 #include "peers/moodycamel_pool.hpp"
+#include "rows.hpp"
 #include "workloads/submit.hpp"
 
 #ifdef LASTLY_BENCH_ONETBB
@@ -14,16 +15,15 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <string>
-#include <string_view>
-#include <system_error>
 #include <vector>
 
 namespace {
 
 using bench::boxed;
+using bench::median;
+using bench::read_number;
 using bench::spelled_out;
 using bench::submit_shape;
 
@@ -31,12 +31,6 @@ struct settings {
     std::size_t tasks = 500'000;
     std::size_t rounds = 5;
 };
-
-double median(std::vector<double> values) {
-    std::sort(values.begin(), values.end());
-    const std::size_t half = values.size() / 2;
-    return values.size() % 2 != 0 ? values[half] : (values[half - 1] + values[half]) / 2;
-}
 
 template <bench::submit_backend B>
 void measure(benchmark::State& state, const submit_shape& shape) {
@@ -66,11 +60,7 @@ void measure(benchmark::State& state, const submit_shape& shape) {
 
 template <bench::submit_backend B>
 void add(const std::string& row, const char* backend, const submit_shape& shape, const settings& s) {
-    const std::string name = row + "/" + backend;
-    benchmark::RegisterBenchmark(name.c_str(), [shape](benchmark::State& state) { measure<B>(state, shape); })
-        ->UseManualTime()
-        ->Unit(benchmark::kMillisecond)
-        ->Iterations(static_cast<benchmark::IterationCount>(s.rounds));
+    bench::add_benchmark(row + "/" + backend, s.rounds, [shape](benchmark::State& state) { measure<B>(state, shape); });
 }
 
 void add_row(const submit_shape& shape, const settings& s) {
@@ -104,13 +94,6 @@ void add_rows(const settings& s) {
             }
         }
     }
-}
-
-bool read_number(std::string_view argument, std::string_view option, std::size_t least, std::size_t& value) {
-    if (!argument.starts_with(option)) return false;
-    argument.remove_prefix(option.size());
-    const auto [rest, error] = std::from_chars(argument.data(), argument.data() + argument.size(), value);
-    return error == std::errc() && rest == argument.data() + argument.size() && value >= least;
 }
 
 }   // namespace

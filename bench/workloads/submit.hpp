@@ -5,6 +5,7 @@
 // and let go once everything is submitted.
 #pragma once
 
+#include "workloads/empty_task.hpp"
 #include "workloads/tally.hpp"
 
 #include <atomic>
@@ -16,17 +17,6 @@
 #include <vector>
 
 namespace bench {
-
-struct task_body {   // 16 bytes
-    tally* to;
-    std::uint64_t weight;
-    void operator()() const noexcept { to->mine().add_tasks(weight); }
-};
-struct cleanup {   // 8 bytes
-    tally* to;
-    void operator()() const noexcept { to->mine().add_cleanups(1); }
-};
-static_assert(sizeof(task_body) == 16 && sizeof(cleanup) == 8);
 
 // A backend is made with a number of workers. `producer`: one a submitting thread, made and used there;
 // `within(loop)` calls the loop in whatever surroundings the pool's users submit from; `submit_any` takes any callable.

@@ -65,10 +65,10 @@ public:
         return t == tasks && c == cleanups;
     }
 
-    // How many threads ran tasks.
+    // How many threads ran tasks or cleanups.
     unsigned threads() const noexcept {
         unsigned n = 0;
-        for (const slot& s : of_) n += s.tasks_.load(std::memory_order_acquire) != 0 ? 1u : 0u;
+        for (const slot& s : of_) n += (s.tasks_.load(std::memory_order_acquire) | s.cleanups_.load(std::memory_order_acquire)) != 0 ? 1u : 0u;
         return n;
     }
 

@@ -1,0 +1,77 @@
+// Dropping queued tasks: from the call of shutdown_now until every finalizer has run: lastly, and oneTBB's cancelled group.
+// One row a shape, `drop/<f0|f3>/w<workers>/<backend>`: finalizers a task, workers beside the caller, which helps. Each round has a pool
+// of its own, since lastly's has ended then; the first is not timed. `task_ns` is the rounds' median, in ns a dropped task.
+// Options beside Google Benchmark's: --tasks=N (default 1000000), --rounds=N timed rounds (default 5).
+#include "peers/lastly_drop.hpp"
+#include "rows.hpp"
+#include "workloads/drop.hpp"
+
+#ifdef LASTLY_BENCH_ONETBB
+#include "peers/onetbb_drop.hpp"
+#endif
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+#include <vector>
+
+namespace {
+
+using bench::drop_shape;
+
+struct settings {
+    std::size_t tasks = 1'000'000;
+    std::size_t rounds = 5;
+};
+
+template <bench::drop_backend B>
+void measure(benchmark::State& state, const drop_shape& shape) {
+    bench::run_drop<B>(shape);
+    std::vector<double> task;
+    unsigned threads = 0;
+    for ([[maybe_unused]] auto round : state) {
+        const bench::drop_times t = bench::run_drop<B>(shape);
+        state.SetIterationTime(t.task_ns * 1e-9 * static_cast<double>(shape.tasks));
+        task.push_back(t.task_ns);
+        threads = std::max(threads, t.threads);
+    }
+    state.counters["task_ns"] = bench::median(task);
+    if (shape.three_cleanups) state.counters["threads"] = threads;
+}
+
+template <bench::drop_backend B>
+void add(const std::string& row, const char* backend, const drop_shape& shape, const settings& s) {
+    bench::add_benchmark(row + "/" + backend, s.rounds, [shape](benchmark::State& state) { measure<B>(state, shape); });
+}
+
+void add_rows(const settings& s) {
+    for (const bool three_cleanups : {false, true}) {
+        for (const unsigned workers : {1u, 2u}) {
+            const drop_shape shape{workers, s.tasks, three_cleanups};
+            const std::string row = std::string("drop/") + (three_cleanups ? "f3" : "f0") + "/w" + std::to_string(workers);
+            add<bench::lastly_drop>(row, "lastly", shape, s);
+#ifdef LASTLY_BENCH_ONETBB
+            add<bench::onetbb_drop<bench::boxed>>(row, "onetbb_group", shape, s);
+            if (three_cleanups) add<bench::onetbb_drop<bench::spelled_out>>(row, "onetbb_group_inline", shape, s);
+#endif
+        }
+    }
+}
+
+}   // namespace
+
+int main(int argc, char** argv) {
+    benchmark::Initialize(&argc, argv);
+    settings s;
+    for (int i = 1; i < argc; ++i) {
+        if (bench::read_number(argv[i], "--tasks=", 1, s.tasks) || bench::read_number(argv[i], "--rounds=", 1, s.rounds)) continue;
+        std::fprintf(stderr, "%s: unknown or wrong: %s\n", argv[0], argv[i]);
+        return 2;
+    }
+    add_rows(s);
+    benchmark::RunSpecifiedBenchmarks();
+    benchmark::Shutdown();
+    return 0;
+}

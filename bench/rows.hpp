@@ -1,0 +1,41 @@
+// What the programs that compare backends share: a row's registration with Google Benchmark, the median of its rounds, their options.
+// The main thread only. A benchmark is named `<row>/<backend>`; it times its rounds itself, a number of them that its options give.
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace bench {
+
+inline double median(std::vector<double> values) {
+    std::sort(values.begin(), values.end());
+    const std::size_t half = values.size() / 2;
+    return values.size() % 2 != 0 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+// `measure(state)` sets the time of each iteration, a round.
+template <class Measure>
+void add_benchmark(const std::string& name, std::size_t rounds, Measure measure) {
+    benchmark::RegisterBenchmark(name.c_str(), std::move(measure))
+        ->UseManualTime()
+        ->Unit(benchmark::kMillisecond)
+        ->Iterations(static_cast<benchmark::IterationCount>(rounds));
+}
+
+// Whether `argument` is `option` and then a number of at least `least`; `option` ends in '='.
+inline bool read_number(std::string_view argument, std::string_view option, std::size_t least, std::size_t& value) {
+    if (!argument.starts_with(option)) return false;
+    argument.remove_prefix(option.size());
+    const auto [rest, error] = std::from_chars(argument.data(), argument.data() + argument.size(), value);
+    return error == std::errc() && rest == argument.data() + argument.size() && value >= least;
+}
+
+}   // namespace bench

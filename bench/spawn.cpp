@@ -1,0 +1,84 @@
+// Spawning from inside: one task spawns empty tasks into a group and waits, with finalizers or without: lastly and oneTBB.
+// One row a shape, `spawn/<f0|a1|a3|d1|d3>/w<workers>/<backend>`: no finalizer, attached ones, deferred ones. Each benchmark has a pool
+// of its own, warms it with one round and then times rounds; `task_ns` is their median, in ns a task.
+// Options beside Google Benchmark's: --tasks=N (default 1000000), --rounds=N timed rounds (default 5).
+#include "peers/lastly_inside.hpp"
+#include "rows.hpp"
+#include "workloads/spawn.hpp"
+
+#ifdef LASTLY_BENCH_ONETBB
+#include "peers/onetbb_inside.hpp"
+#endif
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace {
+
+using bench::spawn_kind;
+
+struct settings {
+    std::size_t tasks = 1'000'000;
+    std::size_t rounds = 5;
+};
+
+template <bench::spawn_backend B>
+void measure(benchmark::State& state, unsigned workers, std::size_t tasks, spawn_kind kind) {
+    B pool(workers);
+    bench::run_spawn(pool, tasks, kind);
+    std::vector<double> task;
+    unsigned threads = 0;
+    for ([[maybe_unused]] auto round : state) {
+        const bench::spawn_times t = bench::run_spawn(pool, tasks, kind);
+        state.SetIterationTime(t.task_ns * 1e-9 * static_cast<double>(tasks));
+        task.push_back(t.task_ns);
+        threads = std::max(threads, t.threads);
+    }
+    state.counters["task_ns"] = bench::median(task);
+    state.counters["threads"] = threads;
+}
+
+template <bench::spawn_backend B>
+void add(const std::string& row, const char* backend, unsigned workers, spawn_kind kind, const settings& s) {
+    const std::size_t tasks = s.tasks;
+    bench::add_benchmark(row + "/" + backend, s.rounds, [=](benchmark::State& state) { measure<B>(state, workers, tasks, kind); });
+}
+
+void add_rows(const settings& s) {
+    constexpr std::pair<const char*, spawn_kind> kinds[] = {{"f0", spawn_kind::plain},
+                                                            {"a1", spawn_kind::one_attached},
+                                                            {"a3", spawn_kind::three_attached},
+                                                            {"d1", spawn_kind::one_deferred},
+                                                            {"d3", spawn_kind::three_deferred}};
+    for (const auto& [shown, kind] : kinds) {
+        for (const unsigned workers : {1u, 2u}) {
+            const std::string row = std::string("spawn/") + shown + "/w" + std::to_string(workers);
+            add<bench::lastly_inside>(row, "lastly", workers, kind, s);
+#ifdef LASTLY_BENCH_ONETBB
+            add<bench::onetbb_spawn<bench::boxed>>(row, "onetbb_group", workers, kind, s);
+            if (kind != spawn_kind::plain) add<bench::onetbb_spawn<bench::spelled_out>>(row, "onetbb_group_inline", workers, kind, s);
+#endif
+        }
+    }
+}
+
+}   // namespace
+
+int main(int argc, char** argv) {
+    benchmark::Initialize(&argc, argv);
+    settings s;
+    for (int i = 1; i < argc; ++i) {
+        if (bench::read_number(argv[i], "--tasks=", 1, s.tasks) || bench::read_number(argv[i], "--rounds=", 1, s.rounds)) continue;
+        std::fprintf(stderr, "%s: unknown or wrong: %s\n", argv[0], argv[i]);
+        return 2;
+    }
+    add_rows(s);
+    benchmark::RunSpecifiedBenchmarks();
+    benchmark::Shutdown();
+    return 0;
+}
