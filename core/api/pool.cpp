@@ -3,12 +3,13 @@
 #include "lastly/pool.hpp"
 
 #include "core/api/options.hpp"
+#include "core/process/exit.hpp"
 #include "core/sched/pool_core.hpp"
 #include "core/sched/profile.hpp"
 
 namespace lastly {
 
-pool::pool(pool_options options) : core_(detail::open_pool(detail::checked(std::move(options)))) {}
+pool::pool(pool_options options) : core_(detail::open_pool(detail::checked(std::move(options)))) { detail::guard_exit(); }
 pool::~pool() { detail::destroy_pool(core_); }
 
 void pool::close() { detail::close_gate(*core_, detail::gate_closed); }

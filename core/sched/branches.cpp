@@ -12,6 +12,8 @@
 #include "lastly/detail/thread_block.hpp"
 
 #include <algorithm>
+#include <chrono>
+#include <exception>
 #include <memory>
 
 namespace lastly::detail {
@@ -19,7 +21,6 @@ namespace lastly::detail {
 namespace {
 
 constexpr unsigned pauses_a_round = 8;
-constexpr std::size_t spare_bytes = 256;   // on the thief's stack: a few small deferred finalizers
 
 void offer(branch_deque& d, std::int64_t count) noexcept {
     if (d.offer(count) && !LASTLY_FAULT("branch-wake")) d.pool->idle.notify();
@@ -41,7 +42,7 @@ struct branch_wait {
 };
 
 // Runs parts of the branch until it is over, or none was to be found for a while.
-void help_branch(worker& w, branch& b) noexcept {
+void help_branch(worker& w, branch& b) {
     for (std::uint32_t round = 0; round < w.pool.options.tuning.spin_rounds; ++round) {
         const std::uint32_t now = b.state.load(acquire);   // order: [J4] sees the thief's base; [J5] the end
         if ((now & branch::over) != 0) return;
@@ -71,42 +72,90 @@ void offer_all_branches(branch_deque& d) noexcept {
     if (!LASTLY_FAULT("branches-hidden")) offer(d, branch_deque::capacity);
 }
 
-void run_stolen(worker& w, branch& b) noexcept {
+namespace {
+
+struct endless_wait {
+    static bool is_over() noexcept { return false; }
+    static void sleep() noexcept {
+        for (const futex_word never{0};;) futex_wait(never, 0);
+    }
+};
+
+// A stolen branch's run: at its end, also when the thread is left, its forker is told.
+class stolen_end {
+public:
+    explicit stolen_end(branch_scope& s) noexcept : scope_(s) {}
+    ~stolen_end() {
+        if (scope_.error != nullptr) std::construct_at(&scope_.run.part->error, std::move(scope_.error));
+        end_stolen(scope_.run, scope_.how);
+    }
+    stolen_end(const stolen_end&) = delete;
+    stolen_end& operator=(const stolen_end&) = delete;
+
+private:
+    branch_scope& scope_;
+};
+
+// Threads that wait for a branch which called exit, and have yet to run their own chains.
+constinit futex_word forkers_to_leave{0};
+
+// A branch called exit: the process ends (B4).
+[[noreturn]] void leave_for_good(worker& w) noexcept {
+    end_runs_here(errc::process_exit);
+    if (forkers_to_leave.fetch_sub(1, acq_rel) == 1) futex_wake_all(forkers_to_leave.address());   // order: [J6] the process ends after these chains
+    endless_wait wait;
+    stand_aside(*w.pool.anchor, wait, false);
+    std::terminate();   // not reached
+}
+
+}   // namespace
+
+void run_stolen(worker& w, branch& b) {
     b.base = w.branches.end();
     b.state.fetch_add(w.index << branch::thief_shift | branch::running, release);   // order: [J4] publishes the base
-    branch_end how = branch_end::well;
-    {
-        run_record r;
-        begin_stolen(r, b);
-        r.forks = &w.branches;
-        turn_to(w.books, nullptr);   // what it holds of another group's would keep that waiting
-        outcome_access::on_stack<void> nothing;
-        r.result = &nothing.value;
-        alignas(chain_node) std::byte room[spare_bytes];
-        r.spare = room;
-        r.spare_end = room + sizeof room;
-        const run_scope here(r);
-        branch_scope s(r);
-        b.call(b, s);
-        if (s.error != nullptr) {
-            how = s.how;
-            std::construct_at(&b.error, std::move(s.error));
-        }
-        if (!LASTLY_FAULT("L3-branch")) w.books.main.take_finalizers(r);
-        if (!LASTLY_FAULT("credit-kept")) turn_to(w.books, nullptr);
-    }
-    finish(b, how);
+    run_record r;
+    begin_stolen(r, b);
+    r.forks = &w.branches;
+    turn_to(w.books, nullptr);   // what it holds of another group's would keep that waiting
+    outcome_access::on_stack<void> nothing;
+    r.result = &nothing.value;
+    const run_scope here(r);
+    branch_scope s(r);
+    const stolen_end end(s);
+    b.call(b, s);
+}
+
+void end_stolen(run_record& r, branch_end how) noexcept {
+    account& books = this_thread.self->books;
+    if (!LASTLY_FAULT("L3-branch")) books.main.take_finalizers(r);
+    if (!LASTLY_FAULT("credit-kept")) turn_to(books, nullptr);
+    if (how == branch_end::left) forkers_to_leave.fetch_add(1, relaxed);   // order: before its forker is told; this thread waits for it afterwards
+    finish(*r.part, how);
 }
 
 bool is_run_of(const run_record* r, const pool_core& pool) noexcept { return r != nullptr && r->pool == pool.anchor; }
 
 std::size_t workers_of(const pool_core& pool) noexcept { return pool.options.workers; }
 
-void join_stolen(branch& b, branch_scope& s) noexcept {
+bool forkers_have_left(std::chrono::steady_clock::time_point deadline) noexcept {
+    for (;;) {
+        const std::uint32_t now = forkers_to_leave.load(acquire);   // order: [J6] sees the chains that they ran
+        if (now == 0) return true;
+        if (!futex_wait_until(forkers_to_leave, now, deadline)) return forkers_to_leave.load(acquire) == 0;   // order: [J6] likewise
+    }
+}
+
+void join_in_passing(branch& b, branch_scope& s, branch_deque& d) {
+    if (d.pop()) b.call(b, s);
+    else join_stolen(b, s);
+}
+
+void join_stolen(branch& b, branch_scope& s) {
     worker& w = *this_thread.self;
     help_branch(w, b);
     branch_wait wait{b};
     stand_aside(*w.pool.anchor, wait, true);
+    if (end_of(b) == branch_end::left) leave_for_good(w);
     take_end(b, s);
 }
 

@@ -103,19 +103,65 @@ void add_worker(pool_core& pool, bool stands_in) {
     pool.workers.add(std::move(made));
 }
 
+namespace {
+
+struct thread_name {
+    char text[16];
+};
+thread_name name_of(const worker& w) noexcept {
+    thread_name name{};
+    std::snprintf(name.text, sizeof name.text, "%.11s/%u", w.pool.options.name.c_str(), w.index);
+    return name;
+}
+
+}   // namespace
+
 std::error_code start_worker(worker& w) noexcept {
     pool_core& pool = w.pool;
-    char name[16];
-    std::snprintf(name, sizeof name, "%.11s/%u", pool.options.name.c_str(), w.index);
     pool.inside.fetch_add(1, relaxed);    // order: before the worker that lowers it runs
     pool.at_work.fetch_add(1, relaxed);   // order: before the worker that lowers it runs
-    const std::error_code refused = w.self.start(&worker_main, &w, name);
+    const std::error_code refused = w.self.start(&worker_main, &w, name_of(w).text);
     w.has_thread = !refused;
     if (refused) {
         pool.inside.fetch_sub(1, relaxed);    // order: it never was there
         pool.at_work.fetch_sub(1, relaxed);   // order: it never was there
     }
     return refused;
+}
+
+namespace {
+
+// A new thread goes on as that worker. False: none can be started.
+bool hand_over(worker& w) noexcept {
+    pool_core& pool = w.pool;
+    const std::lock_guard lock(pool.stand_ins.growth);   // the owner may be leaving its threads to themselves
+    thread left = std::move(w.self);
+    left.detach();
+    w.is_up_already = true;
+    w.handed_over.store(0, relaxed);   // order: before the thread that reads it is started
+    if (w.self.start(&worker_main, &w, name_of(w).text)) return false;
+    if (pool.stand_ins.nobody_joins) w.self.detach();
+    w.handed_over.store(1, release);   // order: [B8] publishes the thread
+    return true;
+}
+
+}   // namespace
+
+void replace_thread(worker& w) noexcept {
+    pool_core& pool = w.pool;
+    turn_to(w.books, nullptr);
+    call_user_hook(pool, pool.options.on_worker_exit, w.index);
+    leave_worker();
+    if (hand_over(w)) return;   // the pool may be gone
+    error_report report;
+    report.kind = report_kind::worker_lost;
+    report.name = pool.options.name.c_str();
+    report.site = {"(worker)", w.index};
+    pool.sink.report(report);
+    if (w.tasks.size() != 0) pool.idle.notify();
+    pool.at_work.fetch_sub(1, seq_cst);   // order: [B4] its exit hook is over
+    pool.left_work.notify_all();
+    leave_pool(pool, &w.books);
 }
 
 bool try_add_stand_in(pool_core& pool) noexcept {

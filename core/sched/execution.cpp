@@ -31,20 +31,8 @@ void count_outcome(account& books, outcome_kind kind) noexcept {
     }
 }
 
-}   // namespace
-
-void run_frame(pool_core& pool, account& books, frame& f) noexcept {
-    run_record r;
-    r.pool = pool.anchor;
-    if (books.worker) r.forks = &this_thread.self->branches;
-    if (const std::uint32_t number = f.state.load(relaxed) >> group_shift) r.group = &group_at(number);   // order: this thread holds the frame
-    if (books.credit_of != r.group) turn_to(books, r.group);
-    const stop_sources others{attached_context(f), r.group != nullptr ? r.group->context() : nullptr, pool.anchor->abrupt() && !LASTLY_FAULT("S1")};
-    r.start = !find_stop(f, others, r.cause) || LASTLY_FAULT("C2");
-    std::optional<run_scope> scope(std::in_place, r);   // until after publish: that may run a destructor or the sink
-    if (LASTLY_FAULT("O4") && f.type().has_handle_part) f.state.fetch_or(done, acq_rel);   // order: [T4] a planted fault: too early
-    std::optional<shown_frame> shown(std::in_place, &books, f);   // until after publish, too
-    execute(f, r);
+// The chain has run: the outcome is counted, then published.
+void conclude(pool_core& pool, account& books, frame& f, run_record& r) noexcept {
     if (LASTLY_FAULT("O4-count")) {
         publish(f, r);
         for (int i = 0; i < 1000; ++i) yield_thread();
@@ -53,11 +41,70 @@ void run_frame(pool_core& pool, account& books, frame& f) noexcept {
     count_outcome(books, r.ended);
     give_room_back(pool);   // whoever is told of the outcome finds room
     if (!LASTLY_FAULT("O4-count")) publish(f, r);
-    shown.reset();
+}
+
+// Nothing of it is left.
+void retire(account& books, run_record& r) noexcept {
     books.main.take_finalizers(r);
     if (!LASTLY_FAULT("L4-retired")) books.retired.add();
-    scope.reset();
-    if (r.group != nullptr) earn_credit(books, *r.group);   // whoever waits for the group finds nothing of this task alive
+}
+
+// A run's frame around its execution: at its end, also when the thread is left, the task is counted, published and retired.
+class run_end {
+public:
+    run_end(pool_core& pool, account& books, frame& f, run_record& r) noexcept
+        : pool_(pool), books_(books), task_(f), run_(r), scope_(std::in_place, r), shown_(std::in_place, &books, f) {}
+    ~run_end() {
+        conclude(pool_, books_, task_, run_);
+        shown_.reset();
+        retire(books_, run_);
+        scope_.reset();
+        if (run_.group != nullptr) earn_credit(books_, *run_.group);   // whoever waits for the group finds nothing of this task alive
+    }
+    run_end(const run_end&) = delete;
+    run_end& operator=(const run_end&) = delete;
+
+private:
+    pool_core& pool_;
+    account& books_;
+    frame& task_;
+    run_record& run_;
+    std::optional<run_scope> scope_;       // until after publish: that may run a destructor or the sink
+    std::optional<shown_frame> shown_;     // likewise
+};
+
+}   // namespace
+
+void run_frame(pool_core& pool, account& books, frame& f) {
+    run_record r;
+    r.pool = pool.anchor;
+    r.books = &books;
+    if (books.worker) r.forks = &this_thread.self->branches;
+    if (const std::uint32_t number = f.state.load(relaxed) >> group_shift) r.group = &group_at(number);   // order: this thread holds the frame
+    if (books.credit_of != r.group) turn_to(books, r.group);
+    const stop_sources others{attached_context(f), r.group != nullptr ? r.group->context() : nullptr, pool.anchor->abrupt() && !LASTLY_FAULT("S1")};
+    r.start = !find_stop(f, others, r.cause) || LASTLY_FAULT("C2");
+    if (LASTLY_FAULT("O4") && f.type().has_handle_part) f.state.fetch_or(done, acq_rel);   // order: [T4] a planted fault: too early
+    const run_end end(pool, books, f, r);
+    execute(f, r);
+}
+
+void end_runs_here(std::error_code cause) noexcept {
+    for (run_record* r = this_thread.current; r != nullptr; r = r->outer) {
+        this_thread.current = r;   // those above it are over
+        abandon(*r, cause);
+        if (r->part != nullptr) {
+            end_stolen(*r, branch_end::left);
+        } else if (r->books != nullptr && !r->rejected) {
+            pool_core& pool = *r->pool->core;
+            conclude(pool, *r->books, *r->task, *r);
+            retire(*r->books, *r);
+            this_thread.current = r->outer;
+            if (r->group != nullptr) earn_credit(*r->books, *r->group);
+        }
+    }
+    this_thread.current = nullptr;
+    if (this_thread.self != nullptr) turn_to(this_thread.self->books, nullptr);
 }
 
 namespace {
@@ -114,12 +161,12 @@ bool take_youngest(worker& w, frame& f) noexcept {
 
 }   // namespace
 
-void run_while_waiting(worker& w, frame& f) noexcept {
+void run_while_waiting(worker& w, frame& f) {
     const deeper level(w);
     run_from_queue(w.pool, w.books, f);
 }
 
-bool run_in_place(pool_core& pool, frame& f) noexcept {
+bool run_in_place(pool_core& pool, frame& f) {
     worker& w = *this_thread.self;
     if (w.help_depth >= pool.options.tuning.help_depth) return false;
     const bool leaves_husk = !take_youngest(w, f);
@@ -133,7 +180,7 @@ bool run_in_place(pool_core& pool, frame& f) noexcept {
     return true;
 }
 
-void run_from_queue(pool_core& pool, account& books, frame& f) noexcept {
+void run_from_queue(pool_core& pool, account& books, frame& f) {
     if (f.type().has_handle_part && take_from_queue(f) == take_result::was_husk) return;
     run_frame(pool, books, f);
 }

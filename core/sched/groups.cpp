@@ -55,7 +55,7 @@ frame* find_member(worker& w, group_core& g) noexcept {
 }
 
 // Runs members until the group is complete, or none was to be found for a while.
-void help_group(worker& w, group_core& g) noexcept {
+void help_group(worker& w, group_core& g) {
     const std::uint32_t limit = w.pool.options.tuning.help_depth;
     for (std::uint32_t round = 0; round < w.pool.options.tuning.spin_rounds; ++round) {
         turn_to(w.books, nullptr);   // this worker's own credits keep the group from being complete
@@ -77,21 +77,36 @@ struct group_wait {
     void sleep() const noexcept { group.sleep_until_complete(); }
 };
 
+// While it lives, a member of that group waits for the other.
+class note_of_waiter {
+public:
+    note_of_waiter(group_core& awaited, const group_core* waiting) noexcept
+        : awaited_(awaited), stands_(waiting != nullptr && awaited.note_waiter(waiting->number())) {}
+    ~note_of_waiter() {
+        if (stands_) awaited_.withdraw_waiter();
+    }
+    note_of_waiter(const note_of_waiter&) = delete;
+    note_of_waiter& operator=(const note_of_waiter&) = delete;
+
+private:
+    group_core& awaited_;
+    const bool stands_;
+};
+
 void spin(const group_core& g) noexcept {
     for (unsigned i = 0; i < spins_before_sleep && !g.is_complete(); ++i) pause_cpu();
 }
 
-void wait_until_complete(pool_core& pool, group_core& g) noexcept {
+void wait_until_complete(pool_core& pool, group_core& g) {
     if (g.is_complete()) return;
     worker* const w = this_thread.self;
     const bool helps = w != nullptr && &w->pool == &pool;
     const run_record* const waiter = helps ? this_thread.current : nullptr;
-    const bool noted = waiter != nullptr && waiter->group != nullptr && g.note_waiter(waiter->group->number());
+    const note_of_waiter noted(g, waiter != nullptr ? waiter->group : nullptr);
     if (helps) help_group(*w, g);
     else spin(g);
     group_wait wait{g};
     stand_aside(g.anchor(), wait, true);
-    if (noted) g.withdraw_waiter();
 }
 
 bool is_inside_member(const group_core& g) noexcept {

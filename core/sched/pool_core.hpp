@@ -96,26 +96,34 @@ bool runs_accepted_task(const pool_core& pool) noexcept;
 
 // core/sched/execution.cpp
 // Runs a frame that was taken from a queue (a husk is thrown away).
-void run_from_queue(pool_core& pool, account& books, frame& f) noexcept;
+void run_from_queue(pool_core& pool, account& books, frame& f);
 // Runs a frame that this thread has the sole right to.
-void run_frame(pool_core& pool, account& books, frame& f) noexcept;
+void run_frame(pool_core& pool, account& books, frame& f);
+// No body that runs on this thread goes on (P2): the chains of all of them run, innermost first, and their waiters are told.
+void end_runs_here(std::error_code cause) noexcept;
 
 // core/sched/branches.cpp
 // Takes care that there is more on offer than there are idle workers, and wakes one of them.
 void offer_more_branches(branch_deque& d) noexcept;
 // Runs a branch that this worker has stolen.
-void run_stolen(worker& w, branch& b) noexcept;
+void run_stolen(worker& w, branch& b);
+// What its run counted and held is given back; then its forker is told.
+void end_stolen(run_record& r, branch_end how) noexcept;
+// Waits for those whose branches called exit to run their own chains. False: the deadline came first.
+bool forkers_have_left(std::chrono::steady_clock::time_point deadline) noexcept;
 
 // core/sched/execution.cpp
 // A worker that waits runs this meanwhile, one level deeper.
-void run_while_waiting(worker& w, frame& f) noexcept;
+void run_while_waiting(worker& w, frame& f);
 // Claims the task where it stands in a queue, and runs it likewise. False: it stands in none, or the worker is as deep as it may.
-bool run_in_place(pool_core& pool, frame& f) noexcept;
+bool run_in_place(pool_core& pool, frame& f);
 
 // core/sched/crew.cpp
 pool_core* open_pool(pool_options options);        // throws as pool's constructor
 void add_worker(pool_core& pool, bool stands_in);  // throws std::bad_alloc
 std::error_code start_worker(worker& w) noexcept;
+// The worker's thread is being left (P4): another one goes on in its place. Without one that is reported, and the worker is lost.
+void replace_thread(worker& w) noexcept;
 // Adds a stand-in; it lends itself its seat when its start hook is over. False: no memory, no thread, or too many.
 bool try_add_stand_in(pool_core& pool) noexcept;
 // Quiescent for good: wakes and joins the workers. False: the deadline passed while one was in a hook of the user's; call again.

@@ -97,7 +97,7 @@ bool sleep_stood_in_for(worker& w, const waiting& wait) noexcept {
 
 }   // namespace
 
-void stand_aside(const waiting& wait) noexcept {
+void stand_aside(const waiting& wait) {
     worker* const w = this_thread.self;
     const bool in_hook = w != nullptr && w->in_hook;   // nobody stands in for it: a stand-in's own hook would wait likewise, and so on
     const bool may_help = w != nullptr && wait.is_endless && (!in_hook || wait.of == w->pool.anchor || runs_accepted_task(w->pool));

@@ -22,10 +22,10 @@ struct stand_in_places {
 };
 
 // Sleeps as told. If this thread is a worker in a task, of whatever pool, another one works in its place until it returns.
-void stand_aside(const waiting& w) noexcept;
+void stand_aside(const waiting& w);
 // The same for an object with `is_over()`, and `sleep()` that returns once that would be true. `of`: whose tasks bring it about.
 template <class Wait>
-void stand_aside(const pool_anchor& of, Wait& wait, bool is_endless) noexcept {
+void stand_aside(const pool_anchor& of, Wait& wait, bool is_endless) {
     if (wait.is_over()) return;
     stand_aside({&of, [](void* w) { return static_cast<Wait*>(w)->is_over(); }, [](void* w) { static_cast<Wait*>(w)->sleep(); }, &wait, is_endless});
 }

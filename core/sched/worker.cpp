@@ -86,7 +86,7 @@ struct finding {
     explicit operator bool() const noexcept { return task != nullptr || part != nullptr; }
 };
 
-void run(worker& w, const finding& f) noexcept {
+void run(worker& w, const finding& f) {
     if (f.task != nullptr) run_from_queue(w.pool, w.books, *f.task);
     else run_stolen(w, *f.part);
 }
@@ -193,16 +193,38 @@ finding search(worker& w, bool is_searcher) noexcept {
 worker::worker(pool_core& p, unsigned i, bool stands_in, account& a)
     : pool(p), index(i), is_stand_in(stands_in), books(a), branches(&p, std::min(p.options.workers, most_on_offer), p.idle.word(), &offer_more_branches), random(0x9e3779b97f4a7c15u * (i + 1)) {}
 
-void worker_main(void* self) noexcept {
+namespace {
+
+// While it lives, this thread may be left by its tasks: then another one takes over (P4).
+class tenure {
+public:
+    explicit tenure(worker& w) noexcept : worker_(w) {}
+    ~tenure() {
+        if (!is_over_) replace_thread(worker_);
+    }
+    void end() noexcept { is_over_ = true; }
+    tenure(const tenure&) = delete;
+    tenure& operator=(const tenure&) = delete;
+
+private:
+    worker& worker_;
+    bool is_over_ = false;
+};
+
+}   // namespace
+
+void worker_main(void* self) {
     worker& w = *static_cast<worker*>(self);
     pool_core& pool = w.pool;
+    while (w.handed_over.load(acquire) == 0) yield_thread();   // order: [B8] sees the thread that is noted as this worker's
     this_thread.home = pool.anchor;
     this_thread.self = &w;
     this_thread.books = &w.books;
     this_thread.pool_serial = pool.anchor->serial();
     call_user_hook(pool, pool.options.on_worker_start, w.index);
-    bool is_searcher = w.is_stand_in;
-    if (w.is_stand_in) begin_asleep(w);
+    tenure here(w);
+    bool is_searcher = w.is_stand_in && !w.is_up_already;
+    if (is_searcher) begin_asleep(w);
     for (;;) {
         if (w.is_stand_in && !is_searcher) is_searcher = lie_down_if_excess(w);
         finding f{is_searcher ? nullptr : next_own(w), nullptr};
@@ -210,14 +232,19 @@ void worker_main(void* self) noexcept {
         if (!f) break;
         run(w, f);
     }
+    here.end();
     call_user_hook(pool, pool.options.on_worker_exit, w.index);
     pool.at_work.fetch_sub(1, seq_cst);   // order: [B4] the hook is over
     pool.left_work.notify_all();
+    leave_worker();
+    leave_pool(pool, &w.books);
+}
+
+void leave_worker() noexcept {
     this_thread.home = nullptr;
     this_thread.self = nullptr;
     this_thread.books = nullptr;
     this_thread.pool_serial = 0;
-    leave_pool(pool, &w.books);
 }
 
 frame* take_any(pool_core& pool, account& books) noexcept {
@@ -233,7 +260,7 @@ void fetch_batch(worker& w) noexcept {
     if (take_over(w, 0, nullptr) != 0) w.pool.idle.notify();
 }
 
-bool run_anything(worker& w) noexcept {
+bool run_anything(worker& w) {
     finding f{next_own(w), nullptr};
     if (!f) f.task = take_batch(w);
     if (!f) f = take_from_anybody(w.pool);

@@ -33,6 +33,8 @@ struct alignas(64) worker {
     std::uint32_t husks_left = 0;   // by its claims, so far
     bool in_hook = false;           // of the user's: it is not at work; its own thread's
     bool has_thread = false;        // changed by whoever starts it
+    bool is_up_already = false;     // its thread takes over from one that was left (P4)
+    atomic<std::uint32_t> handed_over{1};   // 0: that one still writes here
     thread self;
 };
 
@@ -63,11 +65,13 @@ private:
 };
 
 // The worker's thread: runs until the pool is gone.
-void worker_main(void* self) noexcept;
+void worker_main(void* self);
+// This thread is no worker from now on.
+void leave_worker() noexcept;
 // Moves a batch from the injector to the worker's own deque, where others can steal it.
 void fetch_batch(worker& w) noexcept;
 // Runs a task or a branch from anywhere, for a worker that waits and that nobody stands in for. False: none found.
-bool run_anything(worker& w) noexcept;
+bool run_anything(worker& w);
 // A task from any queue, for a thread that is no worker and helps a shutdown; null: none found.
 frame* take_any(pool_core& pool, account& books) noexcept;
 

@@ -27,6 +27,7 @@ void restore(branch_scope& s) noexcept {
     r.deferred = before.deferred;
     r.spent = before.spent;
     r.spare = before.spare;
+    r.spare_end = before.spare_end;
     r.result = before.result;
     r.early = std::move(before.early);
     r.reported = std::move(before.reported);
@@ -34,7 +35,7 @@ void restore(branch_scope& s) noexcept {
     r.inner_pending -= before.deferred_pending;
     r.finalizing = s.finalizing;
     std::destroy_at(&before);
-    s.is_open = false;
+    s.is_open = s.is_ending = false;
     show_pending(r);
 }
 
@@ -51,12 +52,13 @@ void keep(branch_scope& s, std::exception_ptr error, branch_end how) noexcept {
 
 void run_chain(branch_scope& s) noexcept {
     run_record& r = s.run;
-    r.finalizing = true;
+    r.finalizing = s.is_ending = true;
     show_pending(r);
     while (r.deferred != nullptr || r.spent != nullptr || r.early != nullptr) {
         settle_early(r);
         run_deferred(r);
-        destroy_spent(r);
+        if (r.abandoned) r.spent = nullptr;   // one of them may be what left the run
+        else destroy_spent(r);
     }
 }
 
@@ -74,7 +76,8 @@ void open_branch(branch_scope& s) noexcept {
     branch_chain& before = *std::construct_at(&s.before);
     before.deferred = std::exchange(r.deferred, nullptr);
     before.spent = std::exchange(r.spent, nullptr);
-    before.spare = r.spare;   // what the branch takes of it is free again when it is over
+    before.spare = std::exchange(r.spare, s.room);
+    before.spare_end = std::exchange(r.spare_end, s.room + sizeof s.room);
     before.result = std::exchange(r.result, &before.own.value);
     before.deferred_pending = std::exchange(r.deferred_pending, 0);
     before.early = std::move(r.early);
@@ -89,6 +92,15 @@ void branch_threw(branch_scope& s) noexcept {
     if (!s.is_open) open_branch(s);
     s.before.thrown = std::current_exception();
     body_threw(s.run);
+}
+
+void branch_left_thread(branch_scope& s) noexcept {
+    if (LASTLY_FAULT("B4-left")) return;
+    if (!s.is_open) open_branch(s);
+    body_left_thread(s.run);
+    const bool forker_is_told = s.run.forked_from != nullptr && s.outer == nullptr;
+    if (!forker_is_told) s.run.reported = s.run.result->error();   // what forked it is left, too, and fails with the same
+    close_branch(s);
 }
 
 void close_branch(branch_scope& s) noexcept {
@@ -110,14 +122,27 @@ void close_branch(branch_scope& s) noexcept {
     }
 }
 
+branch_end end_of(const branch& b) noexcept {
+    return static_cast<branch_end>(b.state.load(acquire) >> branch::end_shift & 0xf);   // order: [J5] sees the end
+}
+
 void take_end(branch& b, branch_scope& s) noexcept {
-    const auto how = static_cast<branch_end>(b.state.load(acquire) >> branch::end_shift & 0xf);   // order: [J5] sees the error
+    const branch_end how = end_of(b);
     if (how != branch_end::well) {
         std::exception_ptr error = std::move(b.error);
         std::destroy_at(&b.error);
         keep(s, std::move(error), how);
     }
     close_branch(s);   // what the sink deferred here
+}
+
+void abandon_branch(branch_scope& s, std::error_code cause) noexcept {
+    if (s.is_open) {
+        if (!s.is_ending) outcome_access::cancel(*s.run.result, cause);
+        run_chain(s);
+        restore(s);
+    }
+    s.run.scope = s.outer;
 }
 
 void rethrow_first(branch_scope& s) {
@@ -136,13 +161,14 @@ void tell_branch_error(run_record& r, const std::exception_ptr& error, branch_en
     sink_of(r).report(report);
 }
 
-void begin_stolen(run_record& r, const branch& b) noexcept {
+void begin_stolen(run_record& r, branch& b) noexcept {
     run_record& from = b.of->run;
     r.forked_from = &from;
     r.root = &root_of(from);
     r.task = from.task;
     r.pool = from.pool;
     r.group = from.group;
+    r.part = &b;
     r.finalizing = b.of->finalizing && !LASTLY_FAULT("C4-branch");
 }
 

@@ -18,8 +18,11 @@ run_record* find_here(const run_record& wanted) noexcept;
 // A branch that runs in the scope is about to defer: it gets a chain of its own.
 void open_branch(branch_scope& s) noexcept;
 // The record of a stolen branch, for the thief.
-void begin_stolen(run_record& r, const branch& b) noexcept;
+void begin_stolen(run_record& r, branch& b) noexcept;
 // What its thief made of it, when it is over.
+branch_end end_of(const branch& b) noexcept;
 void take_end(branch& b, branch_scope& s) noexcept;
+// The branch that runs in the scope never goes on (P2): its chain is run.
+void abandon_branch(branch_scope& s, std::error_code cause) noexcept;
 
 }   // namespace lastly::detail

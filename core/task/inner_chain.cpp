@@ -48,13 +48,13 @@ void open_chain(inner_chain& c, run_record& wanted) {
 
 void close_chain(inner_chain& c) noexcept {
     run_record& r = *c.run;
-    if (c.deferred != nullptr) {
-        const bool was_finalizing = std::exchange(r.finalizing, r.finalizing || !LASTLY_FAULT("O6-shield"));
+    if (c.deferred != nullptr || c.is_closing) {
+        if (!std::exchange(c.is_closing, true)) c.was_finalizing = std::exchange(r.finalizing, r.finalizing || !LASTLY_FAULT("O6-shield"));
         while (c.deferred != nullptr) {
             run_pending(c);
             destroy_nodes(c.spent);
         }
-        r.finalizing = was_finalizing;
+        r.finalizing = c.was_finalizing;
         show_pending(r);
     }
     inner_chain** link = &r.inner;

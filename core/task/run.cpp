@@ -7,10 +7,12 @@
 #include "core/task/group.hpp"
 #include "core/task/state.hpp"
 #include "lastly/detail/build.hpp"
+#include "lastly/detail/defer_frame.hpp"
 #include "lastly/detail/handle.hpp"
 #include "lastly/detail/fault.hpp"
 #include "lastly/detail/thread_block.hpp"
 
+#include <functional>
 #include <stdexcept>
 
 namespace lastly::detail {
@@ -21,7 +23,7 @@ run_scope::run_scope(run_record& r) noexcept {
 }
 run_scope::~run_scope() { this_thread.current = this_thread.current->outer; }
 
-void execute(frame& f, run_record& r) noexcept {
+void execute(frame& f, run_record& r) {
     const frame_ops& ops = f.type();
     r.task = &f;
     const std::size_t used = (ops.size_bytes + alignof(chain_node) - 1) / alignof(chain_node) * alignof(chain_node);
@@ -160,6 +162,10 @@ void body_threw(run_record& r) noexcept {
     }
 }
 
+void body_left_thread(run_record& r) noexcept {
+    outcome_access::fail(*r.result, std::make_exception_ptr(std::system_error(make_error_code(errc::thread_exited), "lastly: the thread was left")));
+}
+
 void finalizer_threw(run_record& r) noexcept {
     if (!LASTLY_FAULT("L3-thrown")) ++r.thrown;
     error_report report;
@@ -172,6 +178,25 @@ void finalizer_threw(run_record& r) noexcept {
     if (r.result->succeeded()) outcome_access::fail(*r.result, report.error);
     else if (!outcome_access::failed_in_setter(*r.result, report.error)) return;   // it had failed otherwise
     r.reported = std::move(report.error);
+}
+
+void abandon(run_record& r, std::error_code cause) noexcept {
+    r.abandoned = true;
+    r.returned = r.run - r.thrown;   // a finalizer that was left counts as run
+    r.spent = nullptr;
+    while (r.inner != nullptr || r.scope != nullptr) {
+        const bool block_is_deeper = r.scope == nullptr || (r.inner != nullptr && std::less<>()(static_cast<void*>(r.inner), static_cast<void*>(r.scope)));   // on a stack that grows downwards
+        if (!block_is_deeper) {
+            abandon_branch(*r.scope, cause);
+        } else {
+            r.inner->spent = nullptr;
+            close_chain(*r.inner);
+        }
+    }
+    if (r.forked_from != nullptr || r.task == nullptr) return;
+    if (r.rejected && !r.body_is_over) return;   // refused while it was built: whoever built it has its finalizers
+    if (!r.body_is_over) outcome_access::cancel(*r.result, cause);
+    r.task->type().finish(*r.task, r);
 }
 
 void throw_rejected(std::error_code cause) { throw task_rejected(cause); }

@@ -20,9 +20,13 @@ public:
 };
 
 // Runs the frame's body, or only its chain if the record says so, and destroys what it captured. Within the record's scope.
-void execute(frame& f, run_record& r) noexcept;
+// Not noexcept, here and in all that runs it: forced unwinding passes through.
+void execute(frame& f, run_record& r);
 
 creation_site site_of(const run_record& r) noexcept;
+// The body, or a finalizer, that runs here never goes on (P2): what remains of the run's blocks, branches' chains and chain is run, innermost
+// first; a body that was running is cancelled with that cause. Nothing that was left is destroyed.
+void abandon(run_record& r, std::error_code cause) noexcept;
 // Why the task has to stop; empty: it has not.
 std::error_code stop_cause(run_record& r) noexcept;
 // What may stop that task besides its handle.

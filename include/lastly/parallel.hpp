@@ -38,8 +38,13 @@ auto as_branch(F& f) noexcept {
 template <class... Branch>
 void fork(run_record& r, std::tuple<Branch...> all) {
     branch_scope s(r);
-    if (r.forks != nullptr && r.forks->has_room(sizeof...(Branch))) fork_up_to<sizeof...(Branch) - 1>(s, *r.forks, all);
-    else run_branches_in_order(s, all);
+    try {
+        if (r.forks != nullptr && r.forks->has_room(sizeof...(Branch))) fork_up_to<sizeof...(Branch) - 1>(s, *r.forks, all);
+        else run_in_order<0>(s, all);
+    } catch (forced_unwind&) {
+        if (s.error != nullptr) tell_branch_error(r, s.error, s.how);
+        throw;
+    }
     if (s.error != nullptr) rethrow_first(s);
 }
 
@@ -54,7 +59,7 @@ void fork(run_record& r, std::tuple<Branch...> all) {
 /// Blocking: on a worker, runs branches of this call (W1), then sleeps while another thread takes its place (W2). On a thread that is no
 /// worker of the pool, outside its tasks: as one `pool.run()`, with its errors.
 /// Thread safety: any thread. Cost: no allocation on a worker; a few nanoseconds a branch that is not stolen.
-/// Limits: a worker has 1,024 branches on offer, further ones run in order; about 500 bytes of stack a level of recursion, beside the callables'.
+/// Limits: a worker has 1,024 branches on offer, further ones run in order; about 600 bytes of stack a level of recursion, beside the callables'.
 template <class... F>
     requires (detail::is_branch<F> && ...)
 void parallel_invoke(pool& p, F&&... f) {

@@ -11,6 +11,8 @@
 #include <random>
 #include <stdexcept>
 
+#include <pthread.h>
+
 using namespace support;
 using lastly::parallel_for;
 using lastly::parallel_invoke;
@@ -18,6 +20,15 @@ using lastly::task_context;
 namespace this_task = lastly::this_task;
 
 namespace {
+
+bool is_thread_exited(const std::function<void()>& f) {
+    try {
+        f();
+    } catch (const std::system_error& e) {
+        return e.code() == lastly::errc::thread_exited;
+    }
+    return false;
+}
 
 // `first` on the calling worker, `second` on another one, both at the same time.
 void run_stolen(lastly::pool& pool, const std::function<void()>& first, const std::function<void()>& second) {
@@ -215,7 +226,7 @@ TEST_CASE("B1: branches do not count in a bounded pool's capacity") {
 
 namespace {
 
-enum class fate { well, throws, stops, defers };
+enum class fate { well, throws, stops, defers, leaves };
 
 // A tree of three levels, two branches each: 2 + 4 + 8 positions. One of them meets the fate; all the others must not notice more than
 // they have to.
@@ -234,6 +245,7 @@ struct tree {
             this_task::throw_if_stopped();
         }
         if (id < 7) parallel_invoke(pool, [&] { node(2 * id + 1); }, [&] { node(2 * id + 2); });
+        if (id == special && what == fate::leaves) ::pthread_exit(nullptr);
         if (id == special && what == fate::throws) throw std::runtime_error(std::to_string(id));
         if (id == special && what == fate::defers) this_task::defer([id] { throw std::runtime_error(std::to_string(id)); });
     }
@@ -283,5 +295,62 @@ TEST_CASE("B1-tree: a stop in every position of a tree of three levels") {
             CHECK(pool.ledger().cancelled == 1);
             check_end(pool);
         }
+    });
+}
+
+TEST_CASE("B4-unwind: a branch that leaves its thread has failed with thread_exited; all others run, all chains run") {
+    with_workers([](unsigned workers) {
+        for (unsigned special = 0; special < 15; ++special) {
+            CAPTURE(special);
+            sink_log log;
+            lastly::pool pool(options(workers, &log));
+            tree t{pool, special, fate::leaves, {}, {}, {}};
+            CHECK(is_thread_exited([&] { pool.run([&] { t.node(0); }); }));
+            CHECK(t.ran == 0x7fff);
+            CHECK(t.closed == 0x7fff);
+            CHECK(pool.ledger().finalizers_run == 15);
+            CHECK(pool.ledger().failed == 1);
+            CHECK(log.entries().empty());
+            check_end(pool);
+        }
+    });
+}
+
+TEST_CASE("B4-unwind: a stolen branch that leaves its thread fails for its forker, whose thread stays") {
+    lastly::pool pool(options(2));
+    for (int round = 0; round < 10; ++round) {
+        bool caught = false, ran = false;
+        pool.run([&] {
+            const auto here = std::this_thread::get_id();
+            caught = is_thread_exited([&] {
+                run_stolen(pool, [] {}, [&] {
+                    this_task::defer([&] { ran = true; });
+                    ::pthread_exit(nullptr);
+                });
+            });
+            CHECK(std::this_thread::get_id() == here);
+        });
+        CHECK(caught);
+        CHECK(ran);
+    }
+    check_end(pool);
+}
+
+TEST_CASE("B4-unwind: a chunk that leaves its thread ends its loop") {
+    with_workers([](unsigned workers) {
+        sink_log log;
+        lastly::pool pool(options(workers, &log));
+        std::atomic<int> ran{0};
+        CHECK(is_thread_exited([&] {
+            pool.run([&] {
+                parallel_for(pool, 0, 10'000, [&](int i) {
+                    ++ran;
+                    if (i == 5000) ::pthread_exit(nullptr);
+                }, 10);
+            });
+        }));
+        CHECK(log.entries().empty());
+        CHECK(pool.ledger().failed == 1);
+        check_end(pool);
     });
 }

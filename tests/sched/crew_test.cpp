@@ -1,14 +1,23 @@
-// Starting and ending workers, and their hooks. Rules S5, W2.
+// Starting and ending workers, their hooks, and threads that are left. Rules S5, W2, P4.
 #include "core/base/thread.hpp"
 #include "tests/support/pools.hpp"
 
 #include <doctest/doctest.h>
 
 #include <fstream>
+#include <functional>
 #include <set>
 #include <system_error>
 
+#include <pthread.h>
+
 using namespace support;
+using lastly::errc;
+using lastly::finally;
+using lastly::outcome;
+using lastly::report_kind;
+using lastly::task_context;
+namespace this_task = lastly::this_task;
 
 namespace {
 
@@ -25,6 +34,23 @@ std::string name_of_this_thread() {
     std::string name;
     std::getline(comm, name);
     return name;
+}
+
+bool is_thread_exited(const std::function<void()>& f) {
+    try {
+        f();
+    } catch (const std::system_error& e) {
+        return e.code() == errc::thread_exited;
+    }
+    return false;
+}
+
+// All workers are at work at the same time.
+void check_crew(lastly::pool& pool, unsigned workers) {
+    std::latch together(static_cast<std::ptrdiff_t>(workers));
+    lastly::task_group group(pool);
+    for (unsigned i = 0; i < workers; ++i) group.spawn([&] { together.arrive_and_wait(); });
+    group.wait();
 }
 
 }   // namespace
@@ -268,4 +294,88 @@ TEST_CASE("W2: a waiter that helps with anything stops before its stack ends") {
     CHECK(begun == 1000);
     check_end(pool);
     check_end(other);
+}
+
+TEST_CASE("P4: a body that leaves its thread has failed with thread_exited, and its worker is replaced") {
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        for (int i = 0; i < 5; ++i) {
+            std::atomic<int> alive{0};
+            std::string order;
+            auto h = pool.submit([&](task_context& t) {
+                const canary local(alive);
+                t.defer([&](const outcome& o) { order += o.failed() ? '1' : '?'; });
+                lastly::defer_frame frame(t);
+                frame.defer([&] { order += 'f'; });
+                ::pthread_exit(nullptr);
+            }, finally([&] { order += 'a'; }));
+            CHECK(is_thread_exited([&] { h.get(); }));
+            CHECK(order == "f1a");
+            CHECK(alive == 0);
+            check_crew(pool, workers);
+        }
+        CHECK(pool.ledger().failed == 5);
+        check_end(pool);
+    });
+}
+
+TEST_CASE("P4: a member that leaves its thread while its group is waited for beneath it takes the waiting body along") {
+    for (const unsigned workers : {1u, 4u}) {
+        lastly::pool pool(options(workers));
+        std::atomic<int> ran{0};
+        auto h = pool.submit([&] {
+            this_task::defer([&] { ++ran; });
+            lastly::task_group group(pool, lastly::group_policy::collect);
+            group.spawn([&] { ::pthread_exit(nullptr); }, finally([&] { ++ran; }));
+            group.wait();   // here or on another worker
+        });
+        CHECK(is_thread_exited([&] { h.get(); }));
+        CHECK(ran == 2);
+        check_crew(pool, workers);
+        check_end(pool);
+    }
+}
+
+TEST_CASE("P4: a detached body that leaves its thread is told to the sink") {
+    sink_log log;
+    lastly::pool pool(options(2, &log));
+    pool.detach([] { ::pthread_exit(nullptr); });
+    pool.wait_idle();
+    CHECK(log.count(report_kind::failed) == 1);
+    check_crew(pool, 2);
+    check_end(pool);
+}
+
+TEST_CASE("P4: hooks run for each thread, and a stand-in is replaced as well") {
+    std::atomic<int> started{0}, ended{0};
+    lastly::pool_options o = options(1);
+    o.on_worker_start = [&](unsigned) { ++started; };
+    o.on_worker_exit = [&](unsigned) { ++ended; };
+    {
+        lastly::pool pool(o);
+        CHECK(is_thread_exited([&] { pool.run([] { ::pthread_exit(nullptr); }); }));
+        pool.run([] {});
+        CHECK(started == 2);
+        lastly::pool other(options(1));
+        pool.run([&] {
+            other.run([&] {
+                CHECK(is_thread_exited([&] { pool.run([] { ::pthread_exit(nullptr); }); }));   // on the stand-in
+                pool.run([] {});
+            });
+        });
+        check_end(pool);
+        check_end(other);
+    }
+    CHECK(started == ended);
+}
+
+TEST_CASE("P4: where no thread can be started the worker is reported lost, and the others go on") {
+    sink_log log;
+    lastly::pool pool(options(2, &log));
+    pool.run([] {});
+    lastly::detail::fail_thread_start(1);
+    CHECK(is_thread_exited([&] { pool.run([] { ::pthread_exit(nullptr); }); }));
+    await([&] { return log.count(report_kind::worker_lost) == 1; });
+    for (int i = 0; i < 100; ++i) pool.run([] {});
+    check_end(pool);
 }

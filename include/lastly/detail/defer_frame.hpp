@@ -19,6 +19,8 @@ struct inner_chain {
     chain_node* spent = nullptr;            // ran; destroyed before the block ends
     std::size_t pending = 0;
     std::size_t used_bytes = 0;             // of the room
+    bool is_closing = false;                // its finalizers run
+    bool was_finalizing = false;            // before that
     static constexpr std::size_t room_bytes = 128;   // two lambdas of four words each
     alignas(chain_node) std::byte room[room_bytes];
 };

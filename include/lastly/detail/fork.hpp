@@ -28,7 +28,7 @@ namespace lastly::detail {
 struct branch_scope;
 
 // What became of a branch, beside its exception.
-enum class branch_end : std::uint8_t { well, failed, told, cancelled };   // told: the sink knows its error, or nobody need know
+enum class branch_end : std::uint8_t { well, failed, told, cancelled, left };   // told: the sink knows its error, or nobody need know; left: it called exit
 
 // One callable of a parallel_invoke, or a part of a parallel_for, that a thief may run. `state`:
 //
@@ -126,6 +126,7 @@ struct branch_chain {
     chain_node* deferred;
     chain_node* spent;
     std::byte* spare;
+    std::byte* spare_end;
     outcome* result;
     std::size_t deferred_pending;
     std::exception_ptr early, reported;
@@ -141,8 +142,11 @@ struct branch_scope {
     std::exception_ptr error{};         // of the lowest-numbered branch that failed
     branch_end how = branch_end::well;
     bool is_open = false;
+    bool is_ending = false;             // the branch's chain runs
     const bool finalizing;              // does a finalizer fork?
     union { branch_chain before; };     // while open
+    static constexpr std::size_t room_bytes = 96;       // a deferred finalizer or two
+    alignas(chain_node) std::byte room[room_bytes];     // the branch's spare room
 
     explicit branch_scope(run_record& r) noexcept : run(r), outer(r.scope), finalizing(r.finalizing) { r.scope = this; }
     ~branch_scope() { run.scope = outer; }
@@ -153,9 +157,12 @@ struct branch_scope {
 };
 
 LASTLY_EXPORT void branch_threw(branch_scope& s) noexcept;          // within the catch
+LASTLY_EXPORT void branch_left_thread(branch_scope& s) noexcept;    // P4: it failed with thread_exited; its chain runs
 LASTLY_EXPORT void close_branch(branch_scope& s) noexcept;          // runs its chain, keeps its exception
 // It was stolen: helps with its parts, then sleeps until it is over (W1, W2).
-LASTLY_EXPORT void join_stolen(branch& b, branch_scope& s) noexcept;
+LASTLY_EXPORT void join_stolen(branch& b, branch_scope& s);
+// Within a catch of forced unwinding: the branch that was pushed last runs here, or is waited for; the stack beneath it goes.
+LASTLY_EXPORT void join_in_passing(branch& b, branch_scope& s, branch_deque& d);
 // Ends the scope's part in an exception's way: whoever catches it knows whether the sink was told.
 [[noreturn]] LASTLY_EXPORT void rethrow_first(branch_scope& s);
 LASTLY_EXPORT void tell_branch_error(run_record& r, const std::exception_ptr& error, branch_end how) noexcept;
@@ -165,6 +172,9 @@ void branch_scope::run_branch(F&& f) {
     if (LASTLY_FAULT("B1") && error != nullptr) return;
     try {
         f(run);
+    } catch (forced_unwind&) {
+        branch_left_thread(*this);
+        throw;
     } catch (...) {
         branch_threw(*this);
     }
@@ -188,15 +198,28 @@ void fork_up_to(branch_scope& s, branch_deque& d, Callables& all) {
     } else {
         invoked_branch b(s, callable);
         d.push(b);
-        fork_up_to<I - 1>(s, d, all);
+        try {
+            fork_up_to<I - 1>(s, d, all);
+        } catch (forced_unwind&) {
+            join_in_passing(b, s, d);
+            throw;
+        }
         if (d.pop()) s.run_branch(callable);
         else join_stolen(b, s);
     }
 }
 
-template <class Callables>
-void run_branches_in_order(branch_scope& s, Callables& all) {
-    std::apply([&s](auto&... callable) { (s.run_branch(callable), ...); }, all);
+template <std::size_t I, class Callables>
+void run_in_order(branch_scope& s, Callables& all) {
+    if constexpr (I < std::tuple_size_v<Callables>) {
+        try {
+            s.run_branch(std::get<I>(all));
+        } catch (forced_unwind&) {
+            run_in_order<I + 1>(s, all);
+            throw;
+        }
+        run_in_order<I + 1>(s, all);
+    }
 }
 
 // How a parallel_for ends before its last chunk.

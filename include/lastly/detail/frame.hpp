@@ -23,16 +23,21 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cxxabi.h>
 #include <exception>
 #include <system_error>
 
 namespace lastly::detail {
+
+// What passes through when a thread leaves: pthread_exit, and thread cancellation (P4). It must go on.
+using forced_unwind = abi::__forced_unwind;
 
 struct frame;
 struct run_record;
 struct account;
 struct chain_node;
 struct inner_chain;
+struct branch;
 struct branch_scope;
 class branch_deque;
 class context_node;
@@ -54,6 +59,7 @@ constexpr unsigned pending_of(std::uint64_t progress) noexcept {
 // What a task's type knows: constant-initialised, one a type.
 struct frame_ops {
     void (*execute)(frame&, run_record&);   // body if the record says start; then the chain; then destruction
+    void (*finish)(frame&, run_record&);    // the body, or a finalizer, was left for good: what remains of the chain
     void (*destroy_result)(frame&);         // with a handle only: what the handle did not take
     outcome* (*outcome_in)(frame&);         // with a handle only: where the outcome lies
     std::uint32_t size_bytes;               // in use; what the frame store adds is spare room for deferred finalizers
@@ -121,13 +127,14 @@ struct run_record {
     frame* task = nullptr;               // null: the frame could not be allocated
     run_record* outer = nullptr;         // the run that this one interrupts on the same thread
     pool_anchor* pool = nullptr;         // null: a discarded task
-    account* books = nullptr;            // where a refusal is counted; null: no memory for one
+    account* books = nullptr;            // where it is counted; null: no memory for one
     stay bare;                           // a refusal's, where there are no books
     group_core* group = nullptr;         // null: a member of none
     outcome* result = nullptr;
     context own{};                       // the task's own, once somebody asked for it (and `own_word` says so)
     run_record* root = nullptr;          // of a stolen branch: the record of the task's body
     run_record* forked_from = nullptr;   // likewise: the one on whose thread it was forked
+    branch* part = nullptr;              // likewise: that branch
     branch_scope* scope = nullptr;       // where this run forks, innermost first
     branch_deque* forks = nullptr;       // where its branches can be stolen; null: its thread is no worker of the pool
     chain_node* deferred = nullptr;      // to run, last registered first
@@ -152,7 +159,9 @@ struct run_record {
     bool rejected = false;
     bool late = false;                   // refused by a gate that was closed before: counted apart
     bool finalizing = false;
+    bool body_is_over = false;           // or never began: the task's own chain runs
     bool chain_reported = false;
+    bool abandoned = false;              // its body, or a finalizer, never goes on (P2): nothing of it is destroyed
     atomic<std::uint32_t> told_word{0};  // 0 -> 1 somebody writes -> 2 it is there: the task's branches on other threads read it, too
     atomic<std::uint32_t> own_word{0};   // likewise; 1 -> 0 if there is no memory
 };
@@ -187,6 +196,7 @@ LASTLY_EXPORT void settle_early(run_record& r) noexcept;            // E4, once 
 LASTLY_EXPORT void run_deferred(run_record& r);                     // until none is left
 LASTLY_EXPORT void destroy_spent(run_record& r) noexcept;
 LASTLY_EXPORT void body_threw(run_record& r) noexcept;              // within the catch
+LASTLY_EXPORT void body_left_thread(run_record& r) noexcept;        // P4: it failed with thread_exited
 LASTLY_EXPORT void finalizer_threw(run_record& r) noexcept;         // within the catch
 LASTLY_EXPORT const char* name_of(const run_record& r) noexcept;
 LASTLY_EXPORT void settle(run_record& r) noexcept;                  // an error that nobody can take goes to the sink

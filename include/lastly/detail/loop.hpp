@@ -63,7 +63,12 @@ private:
             const std::uint64_t middle = first + (last - first) / 2;
             half upper(s, *this, middle, last);
             d->push(upper);
-            run_chunks(s, d, first, middle);
+            try {
+                run_chunks(s, d, first, middle);
+            } catch (forced_unwind&) {
+                join_in_passing(upper, s, *d);
+                throw;
+            }
             if (!d->pop()) return join_stolen(upper, s);
             first = middle;
         }
@@ -72,11 +77,16 @@ private:
     void run_chunk(branch_scope& s, std::uint64_t chunk) {
         if (end_.is_over() && !LASTLY_FAULT("B3-rest")) return;
         if (stop_requested(s.run) && !LASTLY_FAULT("B3")) return stop_loop(end_);
-        s.run_branch([&](run_record& r) {
-            const std::uint64_t from = chunk * grain_;
-            const std::uint64_t to = from + std::min(grain_, count_ - from);
-            for (std::uint64_t i = from; i < to; ++i) call(r, i);
-        });
+        try {
+            s.run_branch([&](run_record& r) {
+                const std::uint64_t from = chunk * grain_;
+                const std::uint64_t to = from + std::min(grain_, count_ - from);
+                for (std::uint64_t i = from; i < to; ++i) call(r, i);
+            });
+        } catch (forced_unwind&) {
+            keep_chunk_error(end_, s);
+            throw;
+        }
         if (s.error != nullptr) keep_chunk_error(end_, s);
     }
     void call([[maybe_unused]] run_record& r, std::uint64_t i) {

@@ -126,14 +126,19 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
         else if (r.rejected) outcome_access::reject(res, r.cause);
         else outcome_access::cancel(res, r.cause);
         if (LASTLY_FAULT("O3")) destroy_parts(f, std::make_index_sequence<count>());
-        r.finalizing = true;
-        r.attached_pending = static_cast<std::uint8_t>(count);
-        f.show(phase::finalizing, r.deferred_pending, count);
+        run_chain(f, res, r);
+    }
+    // What is left of the chain, from the cursor on.
+    static void run_chain(frame& f, result<R>& res, run_record& r) {
+        r.finalizing = r.body_is_over = true;
+        f.show(phase::finalizing, r.deferred_pending, r.attached_pending);
         if (!LASTLY_FAULT("O2")) run_pending(res, r);
         run_attached(f, res, r, std::make_index_sequence<count>());
         if (LASTLY_FAULT("O2")) run_pending(res, r);
-        if (!LASTLY_FAULT("O3")) destroy_parts(f, std::make_index_sequence<count>());
-        if constexpr (!Handle) outcome_access::drop_value(res);
+        if (!r.abandoned) {
+            if (!LASTLY_FAULT("O3")) destroy_parts(f, std::make_index_sequence<count>());
+            if constexpr (!Handle) outcome_access::drop_value(res);
+        }
         run_rest(res, r);   // what destructors registered
         r.ended = LASTLY_FAULT("L5") ? outcome_kind::succeeded : res.kind();
         if (res.succeeded()) return;
@@ -143,9 +148,11 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
     static void run_rest(result<R>& res, run_record& r) {
         while (r.deferred != nullptr || r.spent != nullptr || r.early != nullptr) {
             run_pending(res, r);
-            destroy_spent(r);
+            if (r.abandoned) r.spent = nullptr;   // one of them may be what left the run
+            else destroy_spent(r);
         }
     }
+    static void finish(frame& f, run_record& r) { run_chain(f, static_cast<result<R>&>(*r.result), r); }
 
     template <class Context>
     static void run_body(frame& f, result<R>& res, run_record& r, Context& context) {
@@ -160,6 +167,10 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
             } else {
                 outcome_access::succeed(res, call_body(f, context));
             }
+        } catch (forced_unwind&) {   // the thread leaves: the chain runs while it unwinds (P4)
+            body_left_thread(r);
+            f.type().finish(f, r);
+            throw;
         } catch (...) {
             body_threw(r);
         }
@@ -179,7 +190,7 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
 
     template <std::size_t... I>
     static void run_attached(frame& f, result<R>& res, run_record& r, std::index_sequence<I...>) {
-        (run_one(finalizer_at<count - 1 - I>(f), count - 1 - I, &f, res, r), ...);   // last listed first
+        ((count - 1 - I < r.attached_pending ? run_one(finalizer_at<count - 1 - I>(f), count - 1 - I, &f, res, r) : void()), ...);   // last listed first
     }
     template <class Finalizer>
     static void run_one(Finalizer& callable, std::size_t position, frame* f, result<R>& res, run_record& r) {
@@ -210,6 +221,7 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
 
     static constexpr frame_ops ops{
         &execute,
+        &finish,
         Handle ? &destroy_result : nullptr,
         Handle ? &outcome_in : nullptr,
         static_cast<std::uint32_t>(where.end),

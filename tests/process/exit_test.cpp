@@ -1,0 +1,169 @@
+// exit inside bodies, branches and finalizers: each in a process of its own, judged by what it left in memory that it shares with this one.
+// Rules P2, B4, G1, O2.
+#include "core/process/exit.hpp"
+#include "tests/support/pools.hpp"
+#include "tests/support/shared_process.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <functional>
+#include <string>
+
+using namespace support;
+using lastly::defer_frame;
+using lastly::errc;
+using lastly::finally;
+using lastly::outcome;
+using lastly::parallel_invoke;
+using lastly::task_context;
+namespace this_task = lastly::this_task;
+
+namespace {
+
+// What the process that ends says to the one that judges.
+struct witness {
+    std::atomic<int> next{0};
+    std::atomic<char> order[64]{};
+    std::atomic<unsigned> ran{0}, closed{0}, twice{0};
+    std::atomic<int> told{0};
+
+    void say(char c) { order[next.fetch_add(1)] = c; }
+    std::string said() const {
+        std::string s;
+        for (int i = 0; i < next.load(); ++i) s += order[i].load();
+        return s;
+    }
+};
+
+}   // namespace
+
+TEST_CASE("P2: exit inside a body runs its chain with outcome cancelled, and the process ends with that code") {
+    with_workers([](unsigned workers) {
+        shared_process<witness> child([workers](witness& w) {
+            lastly::pool pool(options(workers));
+            pool.run([&](task_context& t) {
+                t.defer([&](const outcome& o) { w.told = o.cancelled() && o.started() && o.cause() == errc::process_exit; w.say('1'); });
+                t.defer([&] { w.say('2'); });
+                defer_frame frame(t);
+                frame.defer([&] { w.say('f'); });
+                std::exit(7);
+            }, finally([&] { w.say('a'); }), finally([&] { w.say('b'); }));
+            w.say('!');
+        });
+        CHECK(child.exit_code() == 7);
+        CHECK(child->said() == "f21ba");
+        CHECK(child->told == 1);
+    });
+}
+
+TEST_CASE("P2: whoever waits for the task that exits is told") {
+    shared_process<witness> child([](witness& w) {
+        lastly::pool pool(options(2));
+        std::latch told(1);
+        pool.detach([&] {
+            auto inner = pool.submit([&] { std::exit(3); }, finally([&] { told.wait(); }));   // on the other worker
+            pool.detach([&] { told.count_down(); });
+            try {
+                inner.get();
+            } catch (const lastly::task_cancelled& e) {
+                w.told = e.code() == errc::process_exit;
+            }
+        });
+        pool.wait_idle();
+        for (;;) std::this_thread::yield();
+    });
+    CHECK(child.exit_code() == 3);
+}
+
+TEST_CASE("P2: exit inside a finalizer counts it as run, and the rest of its chain follows") {
+    shared_process<witness> child([](witness& w) {
+        lastly::pool pool(options(1));
+        pool.run([&](task_context& t) {
+            t.defer([&] { w.say('1'); });
+            t.defer([&] { w.say('2'); std::exit(4); });
+            t.defer([&] { w.say('3'); });
+        }, finally([&](const outcome& o) { w.told = o.succeeded(); w.say('a'); }));
+    });
+    CHECK(child.exit_code() == 4);
+    CHECK(child->said() == "321a");
+    CHECK(child->told == 1);
+}
+
+TEST_CASE("P2: bodies below on the same stack follow, innermost first") {
+    shared_process<witness> child([](witness& w) {
+        lastly::pool pool(options(1));
+        pool.run([&](task_context& t) {
+            t.defer([&] { w.say('o'); });
+            pool.run([&](task_context& inner) {
+                inner.defer([&] { w.say('i'); });
+                lastly::task_group group(pool);
+                group.spawn([&] { std::exit(5); }, finally([&] { w.say('g'); }));
+                group.wait();
+            });
+        }, finally([&] { w.say('x'); }));
+    });
+    CHECK(child.exit_code() == 5);
+    CHECK(child->said() == "giox");
+}
+
+namespace {
+
+// Two levels of branches below a task: 7 positions. In one of them the process exits.
+struct exit_tree {
+    lastly::pool& pool;
+    witness& w;
+    unsigned special;
+
+    void node(unsigned id) {
+        w.ran |= 1u << id;
+        this_task::defer([this, id] {
+            if ((w.closed.fetch_or(1u << id) & 1u << id) != 0) ++w.twice;
+        });
+        if (id < 7) parallel_invoke(pool, [&] { node(2 * id + 1); }, [&] { node(2 * id + 2); });
+        if (id == special) std::exit(6);
+    }
+};
+
+}   // namespace
+
+TEST_CASE("B4-tree: exit in every position of a tree of three levels: every chain that began runs once") {
+    for (const unsigned workers : {1u, 2u, 4u}) {
+        for (unsigned special = 0; special < 15; ++special) {
+            CAPTURE(workers);
+            CAPTURE(special);
+            shared_process<witness> child([=](witness& w) {
+                lastly::pool pool(options(workers));
+                pool.run([&] { exit_tree{pool, w, special}.node(0); }, finally([&] { w.told.fetch_add(1); }));
+            });
+            CHECK(child.exit_code() == 6);
+            CHECK(child->twice == 0);
+            CHECK((child->ran & 1u << special) != 0);
+            CHECK(child->told == 1);
+            for (unsigned id = special; id != 0; id = (id - 1) / 2) CHECK((child->closed & 1u << id) != 0);
+        }
+    }
+}
+
+TEST_CASE("B4: exit in a stolen branch: its chain runs there, and its task's where the branch is waited for") {
+    for (int round = 0; round < 5; ++round) {
+        shared_process<witness> child([](witness& w) {
+            lastly::pool pool(options(2));
+            pool.run([&](task_context& t) {
+                std::latch stolen(1);
+                const auto owner = std::this_thread::get_id();
+                t.defer([&, owner] { w.told = std::this_thread::get_id() == owner; });
+                parallel_invoke(pool, [&] { stolen.wait(); }, [&] {
+                    this_task::defer([&](const outcome& o) { w.say(o.cause() == errc::process_exit ? 'b' : '?'); });
+                    this_task::defer([&] { w.say('c'); });
+                    stolen.count_down();
+                    std::exit(9);
+                });
+                w.say('!');
+            }, finally([&] { w.say('a'); }));
+        });
+        CHECK(child.exit_code() == 9);
+        CHECK(child->said() == "cba");
+        CHECK(child->told == 1);
+    }
+}
