@@ -141,7 +141,7 @@ bool forkers_have_left(std::chrono::steady_clock::time_point deadline) noexcept 
     for (;;) {
         const std::uint32_t now = forkers_to_leave.load(acquire);   // order: [J6] sees the chains that they ran
         if (now == 0) return true;
-        if (!futex_wait_until(forkers_to_leave, now, deadline)) return forkers_to_leave.load(acquire) == 0;   // order: [J6] likewise
+        if (!futex_wait_until(forkers_to_leave, now, deadline)) return forkers_to_leave.load(acquire) == 0;   // order: [J6] sees them as above
     }
 }
 

@@ -35,19 +35,6 @@ auto as_branch(F& f) noexcept {
     };
 }
 
-template <class... Branch>
-void fork(run_record& r, std::tuple<Branch...> all) {
-    branch_scope s(r);
-    try {
-        if (r.forks != nullptr && r.forks->has_room(sizeof...(Branch))) fork_up_to<sizeof...(Branch) - 1>(s, *r.forks, all);
-        else run_in_order<0>(s, all);
-    } catch (forced_unwind&) {
-        if (s.error != nullptr) tell_branch_error(r, s.error, s.how);
-        throw;
-    }
-    if (s.error != nullptr) rethrow_first(s);
-}
-
 }   // namespace detail
 
 /// Runs every callable, some of them at the same time on other workers of the pool, and returns when all of them are over (B1). Each is a

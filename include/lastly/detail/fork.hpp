@@ -222,6 +222,20 @@ void run_in_order(branch_scope& s, Callables& all) {
     }
 }
 
+// A call of parallel_invoke, within a task of the pool.
+template <class... Branch>
+void fork(run_record& r, std::tuple<Branch...> all) {
+    branch_scope s(r);
+    try {
+        if (r.forks != nullptr && r.forks->has_room(sizeof...(Branch))) fork_up_to<sizeof...(Branch) - 1>(s, *r.forks, all);
+        else run_in_order<0>(s, all);
+    } catch (forced_unwind&) {
+        if (s.error != nullptr) tell_branch_error(r, s.error, s.how);
+        throw;
+    }
+    if (s.error != nullptr) rethrow_first(s);
+}
+
 // How a parallel_for ends before its last chunk.
 struct loop_end {
     static constexpr std::uint32_t going = 0, stopped = 1, failed = 2;

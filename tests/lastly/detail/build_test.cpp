@@ -127,7 +127,7 @@ TEST_CASE("frame_builder: a frame that was not finished goes back to the store")
 TEST_CASE("prepare_frame: a new task in a frame has a new generation, and is being built") {
     lastly::detail::frame* const f = lastly::detail::allocate_frame(64, false);
     REQUIRE(f != nullptr);
-    static constexpr lastly::detail::frame_ops ops{nullptr, nullptr, nullptr, 64, 2, false, false, false};
+    static constexpr lastly::detail::frame_ops ops{nullptr, nullptr, nullptr, nullptr, 64, 2, false, false, false};
     const std::uint64_t last = f->generation();
     const std::uint64_t expected = last != 0 ? last + 1 : lastly::detail::first_generation(*f);
     lastly::detail::prepare_frame(*f, ops, {"x.cpp", 12});
