@@ -4,8 +4,10 @@
 #include "core/sched/pool_core.hpp"
 #include "core/structures/thread_exit.hpp"
 #include "core/task/group.hpp"
+#include "core/task/run.hpp"
 #include "lastly/detail/thread_block.hpp"
 
+#include <cstddef>
 #include <new>
 
 namespace lastly::detail {
@@ -61,6 +63,31 @@ account* find_or_make(pool_core& pool) noexcept {
 }
 
 }   // namespace
+
+namespace {
+
+constexpr frame_ops part_ops{nullptr, nullptr, nullptr, nullptr, sizeof(part_header), 0, true, false, false};
+
+}   // namespace
+
+static_assert(offsetof(part_header, name) == sizeof(frame), "where a walker looks for a task's name");
+
+part_header::part_header() noexcept {
+    header.progress.store(0, relaxed);   // order: not shared yet
+}
+
+void part_header::begin(const run_record& r) noexcept {
+    const creation_site site = site_of(r);
+    header.progress.store(make_progress(header.generation() + 1, 0, 0, phase::building), release);   // order: [F2] the fields that follow are newer
+    // order (block): [F2] each newer field shows the watchdog the building phase stored before it
+    header.owner.store(r.pool, release);
+    header.ops.store(&part_ops, release);
+    header.line.store(site.line, release);
+    header.file.store(site.file, release);
+    header.stamp.store(0, release);
+    name.store(name_of(r), release);
+    header.show(phase::running, 0, 0);
+}
 
 account* account_for(pool_core& pool) noexcept {
     const std::uint64_t serial = pool.anchor->serial();

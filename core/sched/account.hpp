@@ -34,6 +34,16 @@ struct refusals {
     }
 };
 
+// How far the stolen branch is that a worker runs: a header like a task's, for the watchdog.
+struct part_header {
+    frame header;
+    name_slot name;
+
+    part_header() noexcept;
+    // A branch of that task runs from now on.
+    void begin(const run_record& r) noexcept;
+};
+
 struct alignas(64) account {
     refusals main;         // the ledger's columns
     counter accepted, succeeded, failed, cancelled;
@@ -46,6 +56,7 @@ struct alignas(64) account {
     counter taken;         // tasks taken from the injector
 
     atomic<frame*> now{nullptr};          // the task that runs on this thread, for the watchdog
+    part_header part;                     // a worker's
     atomic<std::uint32_t> tenure{tenanted};
     bool worker = false;
     bool frees_pool = false;              // S4: the last thread inside is in a call of its own, and frees the pool after it

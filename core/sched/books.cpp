@@ -120,11 +120,20 @@ bool injector_has_work(pool_core& pool) noexcept {
     return offered != gone;
 }
 
-bool any_queue_has_work(pool_core& pool) noexcept {
+bool any_task_is_queued(pool_core& pool) noexcept {
     if (injector_has_work(pool) && !LASTLY_FAULT("recheck-injector")) return true;
     const unsigned crew = pool.workers.size();
     for (unsigned i = 0; i < crew; ++i) {
-        if (pool.workers[i].tasks.size() != 0 || pool.workers[i].branches.size() != 0) return true;
+        if (pool.workers[i].tasks.size() != 0) return true;
+    }
+    return false;
+}
+
+bool any_queue_has_work(pool_core& pool) noexcept {
+    if (any_task_is_queued(pool)) return true;
+    const unsigned crew = pool.workers.size();
+    for (unsigned i = 0; i < crew; ++i) {
+        if (pool.workers[i].branches.size() != 0) return true;
     }
     return false;
 }

@@ -48,7 +48,7 @@ void help_branch(worker& w, branch& b) {
         if ((now & branch::over) != 0) return;
         if ((now & branch::running) != 0 && w.help_depth < w.pool.options.tuning.help_depth && !is_stack_scarce()) {
             if (branch* const part = w.pool.workers[now >> branch::thief_shift].branches.steal_part_of(b)) {
-                run_stolen(w, *part);
+                run_while_waiting(w, *part);
                 round = 0;
                 continue;
             }
@@ -96,6 +96,29 @@ private:
     branch_scope& scope_;
 };
 
+// While it lives the watchdog sees how far this branch is; then the branch, or task, that it interrupted.
+class shown_part {
+public:
+    shown_part(account& books, run_record& r) noexcept : books_(books), run_(r), seen_(&books, books.part.header) {
+        r.shown = &books.part.header;
+        books.part.begin(r);
+    }
+    ~shown_part() {
+        run_.shown = nullptr;
+        run_record* const outer = run_.outer;
+        if (outer == nullptr || outer->shown != &books_.part.header) return;
+        books_.part.begin(*outer);
+        show_pending(*outer);
+    }
+    shown_part(const shown_part&) = delete;
+    shown_part& operator=(const shown_part&) = delete;
+
+private:
+    account& books_;
+    run_record& run_;
+    const shown_frame seen_;
+};
+
 // Threads that wait for a branch which called exit, and have yet to run their own chains.
 constinit futex_word forkers_to_leave{0};
 
@@ -120,6 +143,7 @@ void run_stolen(worker& w, branch& b) {
     outcome_access::on_stack<void> nothing;
     r.result = &nothing.value;
     const run_scope here(r);
+    const shown_part shown(w.books, r);
     branch_scope s(r);
     const stolen_end end(s);
     b.call(b, s);

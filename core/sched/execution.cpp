@@ -166,6 +166,11 @@ void run_while_waiting(worker& w, frame& f) {
     run_from_queue(w.pool, w.books, f);
 }
 
+void run_while_waiting(worker& w, branch& b) {
+    const deeper level(w);
+    run_stolen(w, b);
+}
+
 bool run_in_place(pool_core& pool, frame& f) {
     worker& w = *this_thread.self;
     if (w.help_depth >= pool.options.tuning.help_depth) return false;

@@ -71,6 +71,8 @@ bool is_quiescent(pool_core& pool) noexcept;
 bool all_have_departed(pool_core& pool) noexcept;
 // Tasks offered to the injector that nobody has taken yet.
 bool injector_has_work(pool_core& pool) noexcept;
+bool any_task_is_queued(pool_core& pool) noexcept;
+// The same, or a branch that can be stolen.
 bool any_queue_has_work(pool_core& pool) noexcept;
 std::vector<live_task> running_tasks(pool_core& pool);
 
@@ -115,6 +117,7 @@ bool forkers_have_left(std::chrono::steady_clock::time_point deadline) noexcept;
 // core/sched/execution.cpp
 // A worker that waits runs this meanwhile, one level deeper.
 void run_while_waiting(worker& w, frame& f);
+void run_while_waiting(worker& w, branch& b);
 // Claims the task where it stands in a queue, and runs it likewise. False: it stands in none, or the worker is as deep as it may.
 bool run_in_place(pool_core& pool, frame& f);
 

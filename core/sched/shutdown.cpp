@@ -61,7 +61,7 @@ bool close_books(pool_core& pool) noexcept {
 // Abrupt: the caller helps to run the chains of what has not started.
 void help(pool_core& pool, time_point deadline) noexcept {
     account* const books = account_for(pool);
-    while (books != nullptr && any_queue_has_work(pool) && steady_now() < deadline) {
+    while (books != nullptr && any_task_is_queued(pool) && steady_now() < deadline) {
         if (frame* const f = take_any(pool, *books)) {
             run_from_queue(pool, *books, *f);
             tell_watchers(pool);

@@ -265,7 +265,7 @@ bool run_anything(worker& w) {
     if (!f) f.task = take_batch(w);
     if (!f) f = take_from_anybody(w.pool);
     if (f.task != nullptr) run_while_waiting(w, *f.task);
-    else if (f.part != nullptr) run_stolen(w, *f.part);
+    else if (f.part != nullptr) run_while_waiting(w, *f.part);
     return static_cast<bool>(f);
 }
 

@@ -4,6 +4,8 @@
 #include "core/task/branch.hpp"
 
 #include "core/task/chain.hpp"
+#include "core/task/context.hpp"
+#include "core/task/group.hpp"
 #include "core/task/run.hpp"
 #include "lastly/detail/fault.hpp"
 
@@ -82,7 +84,8 @@ void open_branch(branch_scope& s) noexcept {
     before.deferred_pending = std::exchange(r.deferred_pending, 0);
     before.early = std::move(r.early);
     r.early = nullptr;
-    before.reported = r.reported;   // and stays there: it may be what this branch rethrows
+    before.reported = std::move(r.reported);
+    r.reported = nullptr;
     r.inner_pending += before.deferred_pending;
     outcome_access::started(before.own.value);
     s.is_open = true;
@@ -99,7 +102,7 @@ void branch_left_thread(branch_scope& s) noexcept {
     if (!s.is_open) open_branch(s);
     body_left_thread(s.run);
     const bool forker_is_told = s.run.forked_from != nullptr && s.outer == nullptr;
-    if (!forker_is_told) s.run.reported = s.run.result->error();   // what forked it is left, too, and fails with the same
+    if (!forker_is_told) s.run.told_before = s.run.result->error();   // what forked it is left, too, and fails with the same
     close_branch(s);
 }
 
@@ -111,10 +114,11 @@ void close_branch(branch_scope& s) noexcept {
         branch_end how = branch_end::well;
         std::exception_ptr error;
         if (o.failed()) {
-            how = r.reported != nullptr && r.reported == o.error() ? branch_end::told : branch_end::failed;
+            how = is_told(r, o.error()) ? branch_end::told : branch_end::failed;
             error = o.error();
         } else if (o.cancelled()) {
-            how = is_bulk_cause(o.cause()) ? branch_end::told : branch_end::cancelled;
+            const bool in_bulk = is_bulk_cause(o.cause()) || (r.group != nullptr && r.group->context()->stopped());
+            how = in_bulk ? branch_end::told : branch_end::cancelled;
             error = std::move(s.before.thrown);
         }
         restore(s);
@@ -146,7 +150,7 @@ void abandon_branch(branch_scope& s, std::error_code cause) noexcept {
 }
 
 void rethrow_first(branch_scope& s) {
-    if (s.how == branch_end::told && !LASTLY_FAULT("E4-branch")) s.run.reported = s.error;   // if the body lets it out, nobody is told twice
+    if (s.how == branch_end::told && !LASTLY_FAULT("E4-branch")) s.run.told_before = s.error;   // whoever lets it out, nobody is told twice
     std::rethrow_exception(std::move(s.error));
 }
 
@@ -173,13 +177,14 @@ void begin_stolen(run_record& r, branch& b) noexcept {
 }
 
 void keep_chunk_error(loop_end& end, branch_scope& s) noexcept {
-    std::exception_ptr error = std::exchange(s.error, nullptr);
+    std::exception_ptr error = std::exchange(s.error, nullptr);   // if the object goes here, its destructor may defer: before the close
     if (end.state.exchange(loop_end::failed, relaxed) == loop_end::failed) {   // order: one keeper only; what it keeps is read after the join (J5)
         tell_branch_error(s.run, error, s.how);
     } else {
         end.error = std::move(error);
         end.how = s.how;
     }
+    error = nullptr;
     close_branch(s);   // what the sink deferred here
 }
 

@@ -27,6 +27,7 @@ void warn_of_length(run_record& r, std::size_t length) noexcept {
 }
 
 void tell_thrown(run_record& r, const std::exception_ptr& error) noexcept {
+    if (is_told(r, error)) return;   // it lets out what a fork has rethrown
     error_report report;
     report.kind = report_kind::finalizer_failed;
     report.name = name_of(r);

@@ -12,8 +12,8 @@ namespace lastly::detail {
 
 // The frame's header shows how far the task is, and what is pending in its chain and its blocks.
 inline void show_pending(run_record& r) noexcept {
-    if (r.task == nullptr || r.forked_from != nullptr) return;   // the header is the body's thread's to write
-    r.task->show(r.finalizing ? phase::finalizing : phase::running, r.deferred_pending + r.inner_pending, r.attached_pending);
+    if (r.shown == nullptr) return;
+    r.shown->show(r.finalizing ? phase::finalizing : phase::running, r.deferred_pending + r.inner_pending, r.attached_pending);
 }
 // A chain longer than the pool's chain_warning is reported, once a run and once a site.
 inline bool is_long(const run_record& r, std::size_t length) noexcept {

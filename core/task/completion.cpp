@@ -132,7 +132,7 @@ void settle(run_record& r) noexcept {
     if (r.pool == nullptr) return;   // a discarded task is nobody's error
     if (r.group != nullptr && settle_with_group(r)) return;
     if (!is_worth_reporting(*r.result)) return;
-    const bool known = r.reported != nullptr && r.result->error() == r.reported;   // a finalizer threw it: the sink was told then
+    const bool known = is_told(r, r.result->error());   // a finalizer threw it: the sink was told then
     if (f.type().has_handle_part) {
         if ((f.state.load(acquire) & handle) != 0 && !known) return;   // order: [T4] sees what a dropped handle did
         mark_read(f);
@@ -161,8 +161,8 @@ void publish(frame& f, run_record& r) noexcept {
     while (r.deferred != nullptr || r.spent != nullptr) {   // what the result's destructor, or the sink, registered
         run_deferred(r);
         destroy_spent(r);
-        f.show(phase::held, 0, 0);
     }
+    f.show(phase::held, 0, 0);
     if ((f.state.fetch_or(done, acq_rel) & husk) == 0) free_frame(f);   // order: [T4] a husk's finder frees after this
 }
 

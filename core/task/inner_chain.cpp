@@ -43,7 +43,16 @@ void open_chain(inner_chain& c, run_record& wanted) {
         throw std::logic_error("lastly: a defer_frame on another thread than its task's, or for another task than the innermost");
     }
     c.run = here;
+    c.scope = here->scope;
     c.outer = std::exchange(here->inner, &c);
+}
+
+run_record& run_to_defer_in(const inner_chain& c) {
+    run_record& r = run_of_this_thread(c.run);
+    if (&r != c.run || r.scope != c.scope) {
+        throw std::logic_error("lastly: a branch defers in a defer_frame of what forked it; nothing was registered: make one inside the branch");
+    }
+    return r;
 }
 
 void close_chain(inner_chain& c) noexcept {

@@ -3,6 +3,7 @@
 
 #include "core/structures/frame_store.hpp"
 #include "core/task/branch.hpp"
+#include "core/task/chain.hpp"
 #include "core/task/context.hpp"
 #include "core/task/group.hpp"
 #include "core/task/state.hpp"
@@ -25,14 +26,14 @@ run_scope::~run_scope() { this_thread.current = this_thread.current->outer; }
 
 void execute(frame& f, run_record& r) {
     const frame_ops& ops = f.type();
-    r.task = &f;
+    r.task = r.shown = &f;
     const std::size_t used = (ops.size_bytes + alignof(chain_node) - 1) / alignof(chain_node) * alignof(chain_node);
     r.spare = f.at(used);
     r.spare_end = f.at(usable_bytes(ops.size_bytes));
     if (r.spare > r.spare_end) r.spare = r.spare_end;
     r.attached_pending = ops.attached;
     ops.execute(f, r);
-    r.reported = nullptr;   // whoever takes the error next holds it alone (O4)
+    r.reported = r.told_before = nullptr;   // whoever takes the error next holds it alone (O4)
 }
 
 const char* name_of(const run_record& r) noexcept {
@@ -58,13 +59,15 @@ bool runs_task_of(const pool_anchor& a) noexcept {
 
 namespace {
 
+constexpr std::uint32_t has_cause = 2, has_context = 4;   // parts of a record's shared word
+
 bool is_shielded(const run_record& r) noexcept { return r.finalizing || r.task == nullptr || r.pool == nullptr; }
 
 bool find_stop(const run_record& r, std::error_code& cause) noexcept {
     if (is_shielded(r) && !(r.finalizing && LASTLY_FAULT("C4"))) return false;
     if (LASTLY_FAULT("C1")) return false;
     const run_record& root = root_of(r);
-    if (root.told_word.load(acquire) == written) {   // order: [Y3] it was told of one before: that one stays (E2)
+    if ((root.shared_word.load(acquire) & has_cause) != 0) {   // order: [Y3] it was told of one before: that one stays (E2)
         cause = root.cause;
         return true;
     }
@@ -82,34 +85,39 @@ run_record& as_seen_here(run_record& r) noexcept {
 
 stop_sources stops_of(const run_record& r) noexcept {
     const run_record& root = root_of(r);
-    if (root.own_word.load(acquire) == written) return {context_access::node_or_null(root.own), nullptr, false};   // order: [Y3] it stops with all of them
+    if ((root.shared_word.load(acquire) & has_context) != 0) return {context_access::node_or_null(root.own), nullptr, false};   // order: [Y3] it stops with all of them
     return {attached_context(*r.task), r.group != nullptr ? r.group->context() : nullptr, r.pool->abrupt()};
 }
 
 namespace {
 
-// The first stop that any part of the body is told of stays (E2).
+// The first stop that any part of the body is told of stays (E2), and is the one that stops its context.
 bool tell_stop(run_record& asked, std::error_code& cause) noexcept {
     run_record& r = as_seen_here(asked);
     if (!find_stop(r, cause)) return false;
     run_record& root = root_of(r);
     if (LASTLY_FAULT("E2-told")) return true;
-    if (claim_writing(root.told_word)) {
-        root.cause = cause;
-        root.told_word.store(written, release);   // order: [Y3] publishes the cause
-    } else {
-        cause = root.cause;
+    if ((root.shared_word.load(acquire) & has_cause) == 0) {   // order: [Y3] sees the cause
+        std::uint32_t parts = begin_writing(root.shared_word);
+        context_node* const own = (parts & has_context) != 0 ? context_access::node_or_null(root.own) : nullptr;
+        if ((parts & has_cause) == 0 && (own == nullptr || own->stopped())) {
+            root.cause = own != nullptr ? own->cause() : cause;
+            parts |= has_cause;
+        }
+        end_writing(root.shared_word, parts);
+        if ((parts & has_cause) == 0) return false;   // the context that another branch made will have stopped in a moment
     }
+    cause = root.cause;
     return true;
 }
 
 // A context below all that may stop that task; what it was told of before, or what its handle said, stops it at once (E2).
-context make_own(run_record& root) {
+context make_own(run_record& root, bool is_told) {
     context_node* const parents[] = {attached_context(*root.task), root.group != nullptr ? root.group->context() : nullptr, root.pool->root};
     context_node* const node = context_node::make(parents);
     context own = context_access::adopt(node);
     std::error_code first;
-    if (root.told_word.load(acquire) == written) first = root.cause;   // order: [Y3] sees the cause
+    if (is_told) first = root.cause;
     if (!first && root.task->type().has_handle_part && !LASTLY_FAULT("C3-own")) first = give_node(*root.task, *node);
     if (first && !node->cancel(first) && node->cause() != first) own = context_access::adopt(context_node::make_stopped(first, node->deadline()));
     return own;
@@ -138,14 +146,15 @@ const context& context_of(run_record& asked) {
     run_record& r = as_seen_here(asked);
     if (is_shielded(r)) return never_stopped;
     run_record& root = root_of(r);
-    if (root.own_word.load(acquire) != written && claim_writing(root.own_word)) {   // order: [Y3] sees the context
+    if ((root.shared_word.load(acquire) & has_context) == 0) {   // order: [Y3] sees the context
+        const std::uint32_t parts = begin_writing(root.shared_word);
         try {
-            root.own = make_own(root);
+            if ((parts & has_context) == 0) root.own = make_own(root, (parts & has_cause) != 0);
         } catch (...) {
-            root.own_word.store(0, release);   // order: [Y3] the next one tries
+            end_writing(root.shared_word, parts);
             throw;
         }
-        root.own_word.store(written, release);   // order: [Y3] publishes the context
+        end_writing(root.shared_word, parts | has_context);
     }
     return root.own;
 }
@@ -168,16 +177,12 @@ void body_left_thread(run_record& r) noexcept {
 
 void finalizer_threw(run_record& r) noexcept {
     if (!LASTLY_FAULT("L3-thrown")) ++r.thrown;
-    error_report report;
-    report.kind = report_kind::finalizer_failed;
-    report.name = name_of(r);
-    report.site = site_of(r);
-    report.error = std::current_exception();
-    sink_of(r).report(report);
+    std::exception_ptr error = std::current_exception();
+    tell_thrown(r, error);
     if (LASTLY_FAULT("E4")) return;
-    if (r.result->succeeded()) outcome_access::fail(*r.result, report.error);
-    else if (!outcome_access::failed_in_setter(*r.result, report.error)) return;   // it had failed otherwise
-    r.reported = std::move(report.error);
+    if (r.result->succeeded()) outcome_access::fail(*r.result, error);
+    else if (!outcome_access::failed_in_setter(*r.result, error)) return;   // it had failed otherwise
+    r.reported = std::move(error);
 }
 
 void abandon(run_record& r, std::error_code cause) noexcept {

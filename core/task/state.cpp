@@ -27,14 +27,15 @@ std::uint32_t await_bits(const frame& f, std::uint32_t bits) noexcept {
 
 }   // namespace
 
-bool claim_writing(atomic<std::uint32_t>& word) noexcept {
+std::uint32_t begin_writing(atomic<std::uint32_t>& word) noexcept {
     for (;;) {
-        std::uint32_t now = 0;
-        if (word.compare_exchange_strong(now, being_written, acquire, acquire)) return true;   // order: [Y3] one writer; others see what it wrote
-        if (now == written) return false;
+        std::uint32_t now = word.load(relaxed);   // order: a first guess
+        if ((now & being_written) == 0 && word.compare_exchange_weak(now, now | being_written, acquire, relaxed)) return now;   // order: [Y3] sees what others wrote
         yield_thread();
     }
 }
+
+void end_writing(atomic<std::uint32_t>& word, std::uint32_t parts) noexcept { word.store(parts, release); }   // order: [Y3] publishes the parts
 
 bool is_kept(const frame& f) noexcept { return (f.state.load(acquire) & (handle | pinned)) != 0; }   // order: [T4] a figure for people
 
@@ -104,7 +105,11 @@ bool find_stop(frame& f, const stop_sources& others, std::error_code& cause) noe
         if (!others.find(cause)) return false;
         set_stop(f, cause);
         now = await_bits(f, stop_set | node_set | done);
-        if ((now & stop_set) == 0) return (now & node_set) != 0;   // the context decides, and has been told
+        if ((now & node_set) != 0) {   // the context decides, and has been told
+            if (slot_of(f).node->stopped()) cause = slot_of(f).node->cause();
+            return true;
+        }
+        if ((now & stop_set) == 0) return false;
     }
     cause = std::error_code(slot_of(f).value, *slot_of(f).category);
     return true;

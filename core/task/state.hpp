@@ -61,9 +61,11 @@ std::error_code give_node(frame& f, context_node& node) noexcept;
 // The context that is attached to the task; null: none.
 context_node* attached_context(frame& f) noexcept;
 
-// What several threads may want to write, once: 0 -> being_written -> written. True: this thread is to write it. False: it is there.
-inline constexpr std::uint32_t being_written = 1, written = 2;
-bool claim_writing(atomic<std::uint32_t>& word) noexcept;
+// A word for what several threads may want to write, each part once: bits say which parts are there, one that somebody writes. Whoever
+// begins waits for that one, and is told which parts there are; ending publishes the parts.
+inline constexpr std::uint32_t being_written = 1;
+std::uint32_t begin_writing(atomic<std::uint32_t>& word) noexcept;
+void end_writing(atomic<std::uint32_t>& word, std::uint32_t parts) noexcept;
 
 // Does a handle keep it? Else it is a husk in some queue, or about to be freed.
 bool is_kept(const frame& f) noexcept;

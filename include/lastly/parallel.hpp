@@ -20,19 +20,30 @@ namespace lastly {
 namespace detail {
 
 
-template <class F> inline constexpr bool is_branch = std::is_invocable_v<F&, task_context&> || std::is_invocable_v<F&>;
+template <class F> inline constexpr bool is_branch = std::is_invocable_v<F, task_context&> || std::is_invocable_v<F>;
 
 // A branch that was named by the user, as run_branch calls it. Rvalues are moved from, as a task's body is.
 template <class F>
 auto as_branch(F& f) noexcept {
-    return [&f](run_record& r) {
-        if constexpr (std::is_invocable_v<F, task_context&>) {
-            task_context here(r);
-            std::invoke(std::forward<F>(f), here);
-        } else {
-            std::invoke(std::forward<F>(f));
-        }
+    return [&f]([[maybe_unused]] task_context& here) {
+        if constexpr (std::is_invocable_v<F, task_context&>) static_cast<void>(std::invoke(std::forward<F>(f), here));
+        else static_cast<void>(std::invoke(std::forward<F>(f)));
     };
+}
+
+// A pool, and where a call names it: a default behind a pack is not to be had.
+struct called_pool {
+    pool_core& core;
+    creation_site site;
+    called_pool(pool& p, creation_site s = creation_site::current()) noexcept : core(pool_access::core(p)), site(s) {}
+};
+
+// From a thread that runs no task of the pool.
+template <class Body>
+void run_as_task(pool_core& pool, creation_site site, const char* name, Body body) {
+    frame& f = build_frame<true>(&pool, site, std::move(body), task_name{name});
+    submit_frame(pool, f, true);
+    handle_access::make_handle<void>(f).get();
 }
 
 }   // namespace detail
@@ -40,7 +51,7 @@ auto as_branch(F& f) noexcept {
 /// Runs every callable, some of them at the same time on other workers of the pool, and returns when all of them are over (B1). Each is a
 /// branch of the task that calls: `f(task_context&)`, or `f()`; what it defers there, or with this_task::defer, runs at the branch's
 /// end, on its thread (B2). What it returns is dropped.
-/// Requires: nothing; a branch that waits for another one may wait for ever, since both may be given to one thread.
+/// `p` is a lastly::pool&. A branch that waits for another one may wait for ever, since both may be given to one thread.
 /// Errors: every branch runs, whatever becomes of the others; then the exception of the lowest-numbered one that threw is rethrown, the
 /// others go to the error sink. A stop does not keep a branch from running: it may look itself.
 /// Blocking: on a worker, runs branches of this call (W1), then sleeps while another thread takes its place (W2). On a thread that is no
@@ -49,12 +60,12 @@ auto as_branch(F& f) noexcept {
 /// Limits: a worker has 1,024 branches on offer, further ones run in order; about 600 bytes of stack a level of recursion, beside the callables'.
 template <class... F>
     requires (detail::is_branch<F> && ...)
-void parallel_invoke(pool& p, F&&... f) {
-    detail::pool_core& pool = detail::pool_access::core(p);
+void parallel_invoke(detail::called_pool p, F&&... f) {
+    [[maybe_unused]] detail::pool_core& pool = p.core;
     if constexpr (sizeof...(F) != 0) {
         detail::run_record* const here = detail::this_thread.current;
         if (detail::can_fork(here, pool) || detail::is_run_of(here, pool)) return detail::fork(*here, std::tuple(detail::as_branch<F>(f)...));
-        p.run([&] { detail::fork(*detail::this_thread.current, std::tuple(detail::as_branch<F>(f)...)); }, named("lastly::parallel_invoke"));
+        detail::run_as_task(pool, p.site, "lastly::parallel_invoke", [&] { detail::fork(*detail::this_thread.current, std::tuple(detail::as_branch<F>(f)...)); });
     }
 }
 
@@ -68,7 +79,7 @@ void parallel_invoke(pool& p, F&&... f) {
 /// `grain` 0: about sixteen chunks a worker.
 template <class I, class J, class F>
     requires std::integral<I> && std::integral<J> && (!std::same_as<std::common_type_t<I, J>, bool>)
-void parallel_for(pool& p, I first, J last, F&& f, std::size_t grain = 0) {
+void parallel_for(pool& p, I first, J last, F&& f, std::size_t grain = 0, creation_site site = creation_site::current()) {
     using index = std::common_type_t<I, J>;
     static_assert(std::is_invocable_v<F&, index, task_context&> || std::is_invocable_v<F&, index>, "parallel_for calls f(i), or f(i, task_context&)");
     if (!detail::keeps_value<index>(first) || !detail::keeps_value<index>(last)) {
@@ -79,7 +90,7 @@ void parallel_for(pool& p, I first, J last, F&& f, std::size_t grain = 0) {
     detail::loop<index, std::remove_reference_t<F>> l(static_cast<index>(first), static_cast<index>(last), f, grain, detail::workers_of(pool));
     detail::run_record* const here = detail::this_thread.current;
     if (detail::can_fork(here, pool) || detail::is_run_of(here, pool)) return l.run(*here);
-    p.run([&] { l.run(*detail::this_thread.current); }, named("lastly::parallel_for"));
+    detail::run_as_task(pool, site, "lastly::parallel_for", [&] { l.run(*detail::this_thread.current); });
 }
 
 }   // namespace lastly

@@ -320,6 +320,45 @@ TEST_CASE("parallel_for: from outside it is one task, whose exception and reject
     });
 }
 
+TEST_CASE("parallel_for: from outside the site of the call is the task's") {
+    sink_log log;
+    {
+        lastly::pool pool(options(1, &log));
+        const auto failing = [] { throw std::runtime_error("x"); };
+        CHECK_THROWS(parallel_invoke(pool, failing, failing));
+        const std::uint32_t line = __LINE__ - 1;
+        CHECK(log.entries().at(0).line == line);
+        const auto chunk = [](int) { this_task::defer([] { throw std::runtime_error("y"); }); };
+        CHECK_THROWS(parallel_for(pool, 0, 1, chunk));
+        CHECK(log.entries().at(1).line == __LINE__ - 1);
+        CHECK(log.entries().at(1).name == "lastly::parallel_for");
+        check_end(pool);
+    }
+}
+
+TEST_CASE("B3-rest: a loop that has ended does not walk through the chunks that are left") {
+    lastly::pool pool(options(2));
+    constexpr auto lowest = std::numeric_limits<std::int64_t>::min(), highest = std::numeric_limits<std::int64_t>::max();
+    CHECK(thrown_by([&] { parallel_for(pool, lowest, highest, [](std::int64_t) { throw std::runtime_error("first"); }, 1); }) == "first");   // 2^64 chunks
+    check_end(pool);
+}
+
+TEST_CASE("parallel_invoke: callables as their types want to be called, and results that must not be dropped") {
+    struct rvalue_only {
+        int& n;
+        [[nodiscard]] int operator()() && { return ++n; }
+    };
+    lastly::pool pool(options(1));
+    int n = 0;
+    pool.run([&] {
+        parallel_invoke(pool, rvalue_only{n}, [&]() noexcept { ++n; }, [&]() -> std::unique_ptr<int> { return std::make_unique<int>(++n); });
+        parallel_for(pool, 0, 1, [&](int) -> std::unique_ptr<int> { return std::make_unique<int>(++n); });
+    });
+    CHECK(n == 4);
+    CHECK_FALSE(lastly::detail::is_branch<int>);
+    check_end(pool);
+}
+
 TEST_CASE("parallel_for: loops one inside the other, and inside branches") {
     with_workers([](unsigned workers) {
         lastly::pool pool(options(workers));

@@ -30,18 +30,6 @@ bool is_thread_exited(const std::function<void()>& f) {
     return false;
 }
 
-// `first` on the calling worker, `second` on another one, both at the same time.
-void run_stolen(lastly::pool& pool, const std::function<void()>& first, const std::function<void()>& second) {
-    std::latch stolen(1);
-    parallel_invoke(pool, [&] {
-        stolen.wait();
-        first();
-    }, [&] {
-        stolen.count_down();
-        second();
-    });
-}
-
 }   // namespace
 
 TEST_CASE("branch-wake: a branch wakes a sleeping worker") {
@@ -211,6 +199,22 @@ TEST_CASE("A6: a refused task's finalizer may fork") {
     std::atomic<int> ran{0};
     CHECK_THROWS_AS(pool.detach([] {}, lastly::finally([&] { parallel_invoke(pool, [&] { ++ran; }, [&] { ++ran; }); })), lastly::task_rejected);
     CHECK(ran == 2);
+    check_end(pool);
+}
+
+TEST_CASE("C4-branch-budget: a finalizer of a stolen branch that outlasts the budget is reported by its task's name") {
+    std::latch reported(1);
+    std::atomic<bool> told{false};
+    lastly::pool_options o = options(2);
+    o.finalizer_budget = std::chrono::milliseconds(5);
+    o.error_sink = [&](const lastly::error_report& r) {
+        if (r.kind == lastly::report_kind::finalizer_overdue && std::string(r.name) == "forks" && !told.exchange(true)) reported.count_down();
+    };
+    lastly::pool pool(o);
+    pool.submit([&] {
+        run_stolen(pool, [] {}, [&] { this_task::defer([&] { reported.wait(); }); });
+    }, lastly::named("forks")).get();
+    CHECK(told);
     check_end(pool);
 }
 

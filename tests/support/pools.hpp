@@ -109,6 +109,21 @@ private:
     std::atomic<int>* alive_;
 };
 
+// Inside a task: `first` as a branch on the calling worker and `second` on another one, which has begun when `first` does. Needs two workers.
+template <class First, class Second>
+void run_stolen(lastly::pool& pool, First first, Second second) {
+    std::latch stolen(1);
+    const auto here = std::this_thread::get_id();
+    lastly::parallel_invoke(pool, [&] {
+        stolen.wait();
+        first();
+    }, [&] {
+        stolen.count_down();
+        REQUIRE(std::this_thread::get_id() != here);
+        second();
+    });
+}
+
 // Every pool of a test ends like this: the books balance and nothing lives.
 inline void check_end(lastly::pool& pool) {
     const lastly::shutdown_report end = pool.shutdown();

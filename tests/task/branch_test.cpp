@@ -1,5 +1,4 @@
-// Branches as parts of their task: chains of their own, whose error is told how often, stops and contexts that all parts share.
-// Rules B1, B2, C3, C4, E1, E2, E4, A3, L3, O6, W4.
+// Branches as parts of their task: chains of their own, whose error is told how often. Rules B1, B2, E4, E5, A3, L3, O6, W4.
 #include "core/task/branch.hpp"
 #include "core/structures/slab.hpp"
 #include "tests/support/pools.hpp"
@@ -23,20 +22,6 @@ using lastly::task_context;
 namespace this_task = lastly::this_task;
 
 namespace {
-
-// Runs `first` on the calling worker and `second` on another one, at the same time: it has been stolen when `first` begins.
-void run_stolen(lastly::pool& pool, const std::function<void()>& first, const std::function<void()>& second) {
-    std::latch stolen(1);
-    const auto owner = std::this_thread::get_id();
-    parallel_invoke(pool, [&] {
-        stolen.wait();
-        first();
-    }, [&] {
-        stolen.count_down();
-        REQUIRE(std::this_thread::get_id() != owner);
-        second();
-    });
-}
 
 unsigned shown_pending(const lastly::detail::run_record& r) {
     return lastly::detail::pending_of(r.task->progress.load(lastly::detail::relaxed));
@@ -95,6 +80,63 @@ TEST_CASE("B2: a task_context of the task, used in a branch, means the branch") 
     check_end(pool);
 }
 
+TEST_CASE("B2: a branch's finalizers may use its task_context") {
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        std::atomic<int> ran{0};
+        pool.run([&] {
+            const auto branch = [&](task_context& t) {
+                t.defer([&] {
+                    if (!t.stop_requested()) t.defer([&] { ++ran; });
+                });
+            };
+            parallel_invoke(pool, branch, branch);
+            parallel_for(pool, 0, 10, [&](int, task_context& t) { branch(t); }, 3);
+        });
+        CHECK(ran == 12);
+        check_end(pool);
+    });
+}
+
+TEST_CASE("O6: a branch cannot defer in a block of what forked it") {
+    lastly::pool pool(options(2));
+    std::atomic<int> refused{0};
+    pool.run([&](task_context& t) {
+        defer_frame around(t);
+        const auto branch = [&] {
+            try {
+                around.defer([] { FAIL("registered"); });
+            } catch (const std::logic_error&) {
+                ++refused;
+            }
+        };
+        run_stolen(pool, branch, branch);
+        around.defer([] {});
+    });
+    CHECK(refused == 2);
+    CHECK(pool.ledger().finalizers_run == 1);
+    check_end(pool);
+}
+
+TEST_CASE("E5: a group's cancel makes no reports for its members' branches") {
+    sink_log log;
+    lastly::pool pool(options(2, &log));
+    lastly::task_group group(pool);
+    std::latch begun(1), stopped(1);
+    group.spawn([&] {
+        begun.count_down();
+        stopped.wait();
+        const auto branch = [] { this_task::throw_if_stopped(); };
+        parallel_invoke(pool, branch, branch, branch);
+    });
+    begun.wait();
+    group.cancel(std::make_error_code(std::errc::interrupted));
+    stopped.count_down();
+    group.wait();
+    CHECK(log.entries().empty());
+    check_end(pool);
+}
+
 TEST_CASE("L3-branch: finalizers of stolen branches, and those of their blocks, count") {
     lastly::pool pool(options(2));
     pool.run([&](task_context& t) {
@@ -145,6 +187,25 @@ TEST_CASE("E4-branch: through branches within branches it is still told once") {
     check_end(pool);
 }
 
+TEST_CASE("E4: an error that was told is told once, whatever other branches' finalizers throw, and if a finalizer lets it out") {
+    sink_log log;
+    lastly::pool pool(options(1, &log));
+    const auto fork_failing = [&](const char* what) {
+        parallel_invoke(pool, [what] { this_task::defer([what] { throw std::runtime_error(what); }); });
+    };
+    pool.detach([&](task_context& t) {
+        t.defer([&] { CHECK_THROWS(fork_failing("second")); });
+        t.defer([&] { throw std::runtime_error("first"); });
+    });
+    pool.wait_idle();
+    CHECK(log.entries().size() == 2);
+    pool.detach([&](task_context& t) { t.defer([&] { fork_failing("third"); }); });
+    pool.wait_idle();
+    CHECK(log.entries().size() == 3);
+    CHECK(log.count(report_kind::finalizer_failed) == 3);
+    check_end(pool);
+}
+
 TEST_CASE("E4: a branch that failed keeps its error, whatever its finalizers throw") {
     sink_log log;
     lastly::pool pool(options(1, &log));
@@ -178,135 +239,6 @@ TEST_CASE("A3: what a branch cannot store runs at once, and fails the branch if 
         });
         CHECK(log.entries().empty());
         CHECK(pool.ledger().finalizers_run == 1);
-        check_end(pool);
-    }
-}
-
-TEST_CASE("C4: a stop is seen in stolen branches, and in no branch that a finalizer forks") {
-    for (const bool finalizing : {false, true}) {
-        CAPTURE(finalizing);
-        lastly::pool pool(options(2));
-        std::latch begun(1), stopped(1);
-        const auto look = [&](task_context& t) {
-            run_stolen(pool, [&] { CHECK(t.stop_requested() == !finalizing); },
-                       [&] {
-                           CHECK(t.stop_requested() == !finalizing);
-                           CHECK(this_task::stop_requested() == !finalizing);
-                           CHECK(t.context().stop_requested() == !finalizing);
-                           CHECK(this_task::finalizing() == finalizing);
-                       });
-        };
-        auto h = pool.submit([&](task_context& t) {
-            begun.count_down();
-            stopped.wait();
-            if (finalizing) t.defer([&] { look(t); });
-            else look(t);
-        });
-        begun.wait();
-        h.cancel();
-        stopped.count_down();
-        h.get();
-        check_end(pool);
-    }
-}
-
-TEST_CASE("C4-asked: a branch's finalizers are shielded while its sibling sees the stop") {
-    lastly::pool pool(options(2));
-    std::latch begun(1), stopped(1), in_finalizer(1), looked(1);
-    auto h = pool.submit([&](task_context& t) {
-        begun.count_down();
-        stopped.wait();
-        run_stolen(pool, [&] {
-            this_task::defer([&] {
-                CHECK_FALSE(t.stop_requested());
-                in_finalizer.count_down();
-                looked.wait();
-                CHECK_FALSE(this_task::stop_requested());
-            });
-        }, [&] {
-            in_finalizer.wait();
-            CHECK(t.stop_requested());
-            CHECK_FALSE(this_task::finalizing());
-            looked.count_down();
-        });
-    });
-    begun.wait();
-    h.cancel();
-    stopped.count_down();
-    h.get();
-    check_end(pool);
-}
-
-TEST_CASE("E1: a branch that ends with task_cancelled after a stop is cancelled, and so is its task") {
-    for (const bool stolen : {false, true}) {
-        CAPTURE(stolen);
-        sink_log log;
-        lastly::pool pool(options(2, &log));
-        std::latch begun(1), stopped(1);
-        std::optional<lastly::outcome_kind> kind;
-        std::error_code cause;
-        auto h = pool.submit([&] {
-            begun.count_down();
-            stopped.wait();
-            const auto branch = [&] {
-                this_task::defer([&](const lastly::outcome& o) {
-                    kind = o.kind();
-                    cause = o.cause();
-                });
-                this_task::throw_if_stopped();
-            };
-            if (stolen) run_stolen(pool, [] {}, branch);
-            else parallel_invoke(pool, branch, [] { this_task::throw_if_stopped(); });
-        });
-        begun.wait();
-        h.cancel(std::make_error_code(std::errc::interrupted));
-        stopped.count_down();
-        CHECK_THROWS_AS(h.get(), task_cancelled);
-        CHECK(kind == lastly::outcome_kind::cancelled);
-        CHECK(cause == std::errc::interrupted);
-        CHECK(log.count(report_kind::cancelled) == (stolen ? 0u : 1u));   // the one that was not rethrown
-        CHECK(log.entries().size() == log.count(report_kind::cancelled));
-        check_end(pool);
-    }
-}
-
-TEST_CASE("E2-told: the first stop that any part of a detached body is told of stays") {
-    lastly::pool pool(options(2));
-    auto attached = lastly::with_cancel();
-    lastly::task_group group(pool);
-    std::error_code later, on_thief;
-    group.spawn([&](task_context& t) {
-        run_stolen(pool, [&] {}, [&] {
-            group.cancel(errc::sibling_failed);
-            CHECK(t.stop_requested());
-        });
-        attached.cancel(std::make_error_code(std::errc::interrupted));   // it would come first, had nobody been told
-        try {
-            t.throw_if_stopped();
-        } catch (const task_cancelled& e) {
-            later = e.code();
-        }
-        run_stolen(pool, [] {}, [&] { on_thief = t.context().cause(); });
-    }, attached.context());
-    group.wait();
-    CHECK(later == errc::sibling_failed);
-    CHECK(on_thief == errc::sibling_failed);
-    check_end(pool);
-}
-
-TEST_CASE("C3: all parts of a body have one context") {
-    for (const bool handle : {false, true}) {
-        CAPTURE(handle);
-        lastly::pool pool(options(2));
-        const auto body = [&](task_context& t) {
-            const lastly::context *here = nullptr, *there = nullptr;
-            run_stolen(pool, [&] { here = &t.context(); }, [&] { there = &t.context(); });
-            CHECK(here == there);
-            CHECK(here == &t.context());
-        };
-        if (handle) pool.run(body);
-        else pool.detach(body);
-        pool.wait_idle();
         check_end(pool);
     }
 }

@@ -1,4 +1,4 @@
-// One run: order, outcomes, stops. Rules O1, O3, E1, C1, C4.
+// One run: order, outcomes, stops, and what its branches share of these. Rules O1, O3, E1, E2, C1, C3, C4.
 #include "tests/support/pools.hpp"
 
 #include <doctest/doctest.h>
@@ -8,6 +8,12 @@
 #include <stdexcept>
 
 using namespace support;
+using lastly::errc;
+using lastly::parallel_invoke;
+using lastly::report_kind;
+using lastly::task_cancelled;
+using lastly::task_context;
+namespace this_task = lastly::this_task;
 
 TEST_CASE("O1: the result is stored before the first finalizer runs") {
     with_workers([](unsigned workers) {
@@ -231,4 +237,133 @@ TEST_CASE("E1: another thread that a body lends its task_context to is told the 
     }, source.context()).wait();
     CHECK(told == std::errc::broken_pipe);
     check_end(pool);
+}
+
+TEST_CASE("C4: a stop is seen in stolen branches, and in no branch that a finalizer forks") {
+    for (const bool finalizing : {false, true}) {
+        CAPTURE(finalizing);
+        lastly::pool pool(options(2));
+        std::latch begun(1), stopped(1);
+        const auto look = [&](task_context& t) {
+            run_stolen(pool, [&] { CHECK(t.stop_requested() == !finalizing); },
+                       [&] {
+                           CHECK(t.stop_requested() == !finalizing);
+                           CHECK(this_task::stop_requested() == !finalizing);
+                           CHECK(t.context().stop_requested() == !finalizing);
+                           CHECK(this_task::finalizing() == finalizing);
+                       });
+        };
+        auto h = pool.submit([&](task_context& t) {
+            begun.count_down();
+            stopped.wait();
+            if (finalizing) t.defer([&] { look(t); });
+            else look(t);
+        });
+        begun.wait();
+        h.cancel();
+        stopped.count_down();
+        h.get();
+        check_end(pool);
+    }
+}
+
+TEST_CASE("C4-asked: a branch's finalizers are shielded while its sibling sees the stop") {
+    lastly::pool pool(options(2));
+    std::latch begun(1), stopped(1), in_finalizer(1), looked(1);
+    auto h = pool.submit([&](task_context& t) {
+        begun.count_down();
+        stopped.wait();
+        run_stolen(pool, [&] {
+            this_task::defer([&] {
+                CHECK_FALSE(t.stop_requested());
+                in_finalizer.count_down();
+                looked.wait();
+                CHECK_FALSE(this_task::stop_requested());
+            });
+        }, [&] {
+            in_finalizer.wait();
+            CHECK(t.stop_requested());
+            CHECK_FALSE(this_task::finalizing());
+            looked.count_down();
+        });
+    });
+    begun.wait();
+    h.cancel();
+    stopped.count_down();
+    h.get();
+    check_end(pool);
+}
+
+TEST_CASE("E1: a branch that ends with task_cancelled after a stop is cancelled, and so is its task") {
+    for (const bool stolen : {false, true}) {
+        CAPTURE(stolen);
+        sink_log log;
+        lastly::pool pool(options(2, &log));
+        std::latch begun(1), stopped(1);
+        std::optional<lastly::outcome_kind> kind;
+        std::error_code cause;
+        auto h = pool.submit([&] {
+            begun.count_down();
+            stopped.wait();
+            const auto branch = [&] {
+                this_task::defer([&](const lastly::outcome& o) {
+                    kind = o.kind();
+                    cause = o.cause();
+                });
+                this_task::throw_if_stopped();
+            };
+            if (stolen) run_stolen(pool, [] {}, branch);
+            else parallel_invoke(pool, branch, [] { this_task::throw_if_stopped(); });
+        });
+        begun.wait();
+        h.cancel(std::make_error_code(std::errc::interrupted));
+        stopped.count_down();
+        CHECK_THROWS_AS(h.get(), task_cancelled);
+        CHECK(kind == lastly::outcome_kind::cancelled);
+        CHECK(cause == std::errc::interrupted);
+        CHECK(log.count(report_kind::cancelled) == (stolen ? 0u : 1u));   // the one that was not rethrown
+        CHECK(log.entries().size() == log.count(report_kind::cancelled));
+        check_end(pool);
+    }
+}
+
+TEST_CASE("E2-told: the first stop that any part of a detached body is told of stays") {
+    lastly::pool pool(options(2));
+    auto attached = lastly::with_cancel();
+    lastly::task_group group(pool);
+    std::error_code later, on_thief;
+    group.spawn([&](task_context& t) {
+        run_stolen(pool, [&] {}, [&] {
+            group.cancel(errc::sibling_failed);
+            CHECK(t.stop_requested());
+        });
+        attached.cancel(std::make_error_code(std::errc::interrupted));   // it would come first, had nobody been told
+        try {
+            t.throw_if_stopped();
+        } catch (const task_cancelled& e) {
+            later = e.code();
+        }
+        run_stolen(pool, [] {}, [&] { on_thief = t.context().cause(); });
+    }, attached.context());
+    group.wait();
+    CHECK(later == errc::sibling_failed);
+    CHECK(on_thief == errc::sibling_failed);
+    check_end(pool);
+}
+
+TEST_CASE("C3: all parts of a body have one context") {
+    for (const bool handle : {false, true}) {
+        CAPTURE(handle);
+        lastly::pool pool(options(2));
+        const auto body = [&](task_context& t) {
+            const lastly::context *here = nullptr, *there = nullptr;
+            run_stolen(pool, [&] { here = &t.context(); }, [&] { there = &t.context(); });
+            CHECK(here == there);
+            CHECK(here == &t.context());
+        };
+        if (handle) pool.run(body);
+        else pool.detach(body);
+        pool.wait_idle();
+        check_end(pool);
+    }
 }

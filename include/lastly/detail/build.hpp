@@ -91,7 +91,7 @@ private:
 
     void refuse(frame* f, std::size_t built, bool has_body, pool_core* pool, creation_site site, std::error_code cause) {
         run_record r;
-        r.task = f;
+        r.task = r.shown = f;
         r.start = false;
         r.rejected = true;
         r.finalizing = true;

@@ -15,6 +15,7 @@ namespace lastly::detail {
 struct inner_chain {
     run_record* run;
     inner_chain* outer;                     // the open block around this one
+    branch_scope* scope;                    // where the run was forking then
     chain_node* deferred = nullptr;         // to run, last registered first
     chain_node* spent = nullptr;            // ran; destroyed before the block ends
     std::size_t pending = 0;
@@ -25,6 +26,7 @@ struct inner_chain {
     alignas(chain_node) std::byte room[room_bytes];
 };
 
+LASTLY_EXPORT run_record& run_to_defer_in(const inner_chain& c);     // std::logic_error on another thread, and in a branch that began later
 LASTLY_EXPORT void open_chain(inner_chain& c, run_record& wanted);   // std::logic_error unless that is what this thread runs innermost
 LASTLY_EXPORT void close_chain(inner_chain& c) noexcept;             // runs and destroys what is pending; the block is closed then
 LASTLY_EXPORT chain_node* reserve_node(inner_chain& c, std::size_t size_bytes, std::size_t alignment) noexcept;   // null: no memory
@@ -44,7 +46,7 @@ struct inner_chain_ref {
 
 template <class F, class... Args>
 void defer_in(inner_chain& c, F&& f, Args&&... args) {
-    defer_to(inner_chain_ref{run_of_this_thread(c.run), c}, std::forward<F>(f), std::forward<Args>(args)...);
+    defer_to(inner_chain_ref{run_to_defer_in(c), c}, std::forward<F>(f), std::forward<Args>(args)...);
 }
 
 }   // namespace lastly::detail

@@ -21,11 +21,17 @@
 #include <exception>
 #include <new>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
-namespace lastly::detail {
+namespace lastly {
+
+class task_context;
+
+namespace detail {
 
 struct branch_scope;
+LASTLY_EXPORT void close_branch(branch_scope& s) noexcept;          // runs its chain, keeps its exception
 
 // What became of a branch, beside its exception.
 enum class branch_end : std::uint8_t { well, failed, told, cancelled, left };   // told: the sink knows its error, or nobody need know; left: it called exit
@@ -72,6 +78,7 @@ public:
     bool pop() noexcept {
         if (end_ == public_here_) return pop_public();
         --end_;
+        if (is_somebody_idle() && end_ != public_here_) offer_more_(*this);
         return true;
     }
     // Lets thieves have the oldest, so that `count` can be stolen if there are that many. Whether that made more of them public.
@@ -90,6 +97,7 @@ private:
     LASTLY_EXPORT bool pop_public() noexcept;
     LASTLY_EXPORT bool find_room(std::int64_t count) noexcept;
     branch* take(std::int64_t top, bool& contended) noexcept;
+    bool is_somebody_idle() const noexcept { return static_cast<std::uint32_t>(idle_.load(relaxed)) != 0; }   // order: a hint: the next push or pop looks again
     atomic<branch*>& slot(std::int64_t i) noexcept { return slots_[static_cast<std::size_t>(i) % capacity]; }
 
     alignas(64) atomic<std::int64_t> top_{0};
@@ -117,8 +125,7 @@ void branch_deque::push(branch& b) noexcept {
     slot(end_).store(&b, relaxed);   // order: published by the store of public_end (J1)
     ++end_;
     const bool too_few = public_here_ - top_.load(relaxed) < least_;                    // order: a hint: a stale value only delays an offer
-    const bool somebody_idle = static_cast<std::uint32_t>(idle_.load(relaxed)) != 0;    // order: a hint: the next push looks again
-    if (too_few || somebody_idle) offer_more_(*this);
+    if (too_few || is_somebody_idle()) offer_more_(*this);
 }
 
 // What the run's record held before a branch took its chain over.
@@ -149,7 +156,10 @@ struct branch_scope {
     alignas(chain_node) std::byte room[room_bytes];     // the branch's spare room
 
     explicit branch_scope(run_record& r) noexcept : run(r), outer(r.scope), finalizing(r.finalizing) { r.scope = this; }
-    ~branch_scope() { run.scope = outer; }
+    ~branch_scope() {
+        if (is_open) close_branch(*this);   // what user code registered between two branches
+        run.scope = outer;
+    }
     branch_scope(const branch_scope&) = delete;
     branch_scope& operator=(const branch_scope&) = delete;
 
@@ -158,7 +168,6 @@ struct branch_scope {
 
 LASTLY_EXPORT void branch_threw(branch_scope& s) noexcept;          // within the catch
 LASTLY_EXPORT void branch_left_thread(branch_scope& s) noexcept;    // P4: it failed with thread_exited; its chain runs
-LASTLY_EXPORT void close_branch(branch_scope& s) noexcept;          // runs its chain, keeps its exception
 // It was stolen: helps with its parts, then sleeps until it is over (W1, W2).
 LASTLY_EXPORT void join_stolen(branch& b, branch_scope& s);
 // Within a catch of forced unwinding: the branch that was pushed last runs here, or is waited for; the stack beneath it goes.
@@ -170,8 +179,9 @@ LASTLY_EXPORT void tell_branch_error(run_record& r, const std::exception_ptr& er
 template <class F>
 void branch_scope::run_branch(F&& f) {
     if (LASTLY_FAULT("B1") && error != nullptr) return;
+    std::conditional_t<(sizeof(F) > 0), task_context, void> here(run);   // complete where this is compiled; its finalizers may use it, too
     try {
-        f(run);
+        f(here);
     } catch (forced_unwind&) {
         branch_left_thread(*this);
         throw;
@@ -252,4 +262,6 @@ LASTLY_EXPORT void stop_loop(loop_end& end) noexcept;
 // To the caller, when all halves are over.
 LASTLY_EXPORT void throw_loop_error(loop_end& end, branch_scope& s);
 
-}   // namespace lastly::detail
+}   // namespace detail
+
+}   // namespace lastly

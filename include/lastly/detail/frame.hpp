@@ -125,13 +125,14 @@ struct stay {
 // what a task's branches share (core/task/branch.hpp).
 struct run_record {
     frame* task = nullptr;               // null: the frame could not be allocated
+    frame* shown = nullptr;              // the header in which walkers and the watchdog see how far this run is; null: none
     run_record* outer = nullptr;         // the run that this one interrupts on the same thread
     pool_anchor* pool = nullptr;         // null: a discarded task
     account* books = nullptr;            // where it is counted; null: no memory for one
     stay bare;                           // a refusal's, where there are no books
     group_core* group = nullptr;         // null: a member of none
     outcome* result = nullptr;
-    context own{};                       // the task's own, once somebody asked for it (and `own_word` says so)
+    context own{};                       // the task's own, once somebody asked for it (`shared_word` says so)
     run_record* root = nullptr;          // of a stolen branch: the record of the task's body
     run_record* forked_from = nullptr;   // likewise: the one on whose thread it was forked
     branch* part = nullptr;              // likewise: that branch
@@ -144,8 +145,9 @@ struct run_record {
     std::byte* spare_end = nullptr;
     const char* name = nullptr;          // set with `site` where there is no frame
     creation_site site{nullptr, 0};
-    std::error_code cause{};             // why the body does not start; later the first stop that it was told of (`told_word` says so)
+    std::error_code cause{};             // why the body does not start; later the first stop that it was told of (`shared_word` says so)
     std::exception_ptr reported{};       // a failure that came from a finalizer: the sink knows it
+    std::exception_ptr told_before{};    // likewise, the last one that a branch's finalizer threw and a fork rethrew
     std::exception_ptr early{};          // likewise, from one that ran at its defer (A3): fails the task if what is running now succeeds
     std::size_t deferred_pending = 0;
     std::size_t inner_pending = 0;      // of all open defer_frames together
@@ -162,8 +164,7 @@ struct run_record {
     bool body_is_over = false;           // or never began: the task's own chain runs
     bool chain_reported = false;
     bool abandoned = false;              // its body, or a finalizer, never goes on (P2): nothing of it is destroyed
-    atomic<std::uint32_t> told_word{0};  // 0 -> 1 somebody writes -> 2 it is there: the task's branches on other threads read it, too
-    atomic<std::uint32_t> own_word{0};   // likewise; 1 -> 0 if there is no memory
+    atomic<std::uint32_t> shared_word{0};   // which of `cause` and `own` are there: branches on other threads write and read them, too
 };
 
 // A deferred finalizer. The callable and its arguments follow.

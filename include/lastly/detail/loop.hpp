@@ -13,11 +13,7 @@
 #include <type_traits>
 #include <utility>
 
-namespace lastly {
-
-class task_context;
-
-namespace detail {
+namespace lastly::detail {
 
 template <class To, class From>
 constexpr bool keeps_value(From value) noexcept {
@@ -72,16 +68,15 @@ private:
             if (!d->pop()) return join_stolen(upper, s);
             first = middle;
         }
-        for (std::uint64_t i = first; i < last; ++i) run_chunk(s, i);
+        for (std::uint64_t i = first; i < last && (!end_.is_over() || LASTLY_FAULT("B3-rest")); ++i) run_chunk(s, i);
     }
     void run_chunk(branch_scope& s, std::uint64_t chunk) {
-        if (end_.is_over() && !LASTLY_FAULT("B3-rest")) return;
         if (stop_requested(s.run) && !LASTLY_FAULT("B3")) return stop_loop(end_);
         try {
-            s.run_branch([&](run_record& r) {
+            s.run_branch([&](auto& here) {
                 const std::uint64_t from = chunk * grain_;
                 const std::uint64_t to = from + std::min(grain_, count_ - from);
-                for (std::uint64_t i = from; i < to; ++i) call(r, i);
+                for (std::uint64_t i = from; i < to; ++i) call(here, i);
             });
         } catch (forced_unwind&) {
             keep_chunk_error(end_, s);
@@ -89,14 +84,11 @@ private:
         }
         if (s.error != nullptr) keep_chunk_error(end_, s);
     }
-    void call([[maybe_unused]] run_record& r, std::uint64_t i) {
+    template <class Context>
+    void call([[maybe_unused]] Context& here, std::uint64_t i) {
         const auto at = static_cast<Index>(static_cast<unsigned_index>(first_ + static_cast<unsigned_index>(i)));
-        if constexpr (std::is_invocable_v<F&, Index, task_context&>) {
-            std::conditional_t<(sizeof(F) > 0), task_context, void> here(r);   // complete where this is compiled
-            std::invoke(body_, at, here);
-        } else {
-            std::invoke(body_, at);
-        }
+        if constexpr (std::is_invocable_v<F&, Index, Context&>) static_cast<void>(std::invoke(body_, at, here));
+        else static_cast<void>(std::invoke(body_, at));
     }
 
     F& body_;
@@ -106,6 +98,4 @@ private:
     loop_end end_;
 };
 
-}   // namespace detail
-
-}   // namespace lastly
+}   // namespace lastly::detail
