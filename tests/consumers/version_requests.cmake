@@ -2,11 +2,6 @@
 # usage: cmake -DINSTALLED=…/lastly-config-version.cmake -DWORK=DIR -P version_requests.cmake
 include(CMakePackageConfigHelpers)
 
-# Plain requests "A.B.C", ranges "A.B.C...D.E.F" and "A.B.C...<D.E.F", as find_package takes them.
-set(requests 0 0.0 0.0.9 0.1 0.1.0 0.1.1 0.1.0.0 0.2 0.2.0 1 1.0 1.1.0
-    0.1...0.1 0.1...0.1.0 0.1.0...0.1.9 0.1.0...0.2 0.1.0...<0.2 0.1.0...<0.2.0 0.1.0...<0.2.1 0.1...<0.1.0 0.1...<0.1.1 0.1.1...0.1.9
-    0...1 0.0...0.1 0.0...<0.2 0.2...0.3 1.1...1.2 0.1...1.1)
-
 # Sets the variables that find_package sets for one version.
 function(split prefix version)
     string(REPLACE "." ";" parts "${version}")
@@ -50,7 +45,16 @@ function(ask file request pointer_bytes answer)
 endfunction()
 
 file(STRINGS ${INSTALLED} line REGEX "^set.PACKAGE_VERSION \"")
-string(REGEX MATCH "[0-9][0-9.]*" version "${line}")
+string(REGEX MATCH "([0-9]+)[.]([0-9]+)[0-9.]*" version "${line}")
+set(same ${CMAKE_MATCH_1}.${CMAKE_MATCH_2})
+math(EXPR next "${CMAKE_MATCH_2} + 1")
+set(next ${CMAKE_MATCH_1}.${next})
+math(EXPR major "${CMAKE_MATCH_1} + 1")
+# Plain requests "A.B.C", ranges "A.B.C...D.E.F" and "A.B.C...<D.E.F", as find_package takes them.
+set(requests 0 0.0 0.0.9 ${CMAKE_MATCH_1} ${version} ${version}.0 ${version}.1 ${same} ${same}.0 ${same}.1 ${same}.99 ${next} ${next}.0 ${major} ${major}.0 ${major}.1.0
+    ${same}...${same} ${same}...${same}.0 ${same}...${version} ${same}...<${version} ${same}.0...${same}.99 ${same}.0...<${same}.1 ${same}.98...${same}.99
+    ${same}.0...${next} ${same}.0...<${next} ${same}.0...<${next}.0 ${same}.0...<${next}.1 ${next}...${major}.0
+    0...${major} 0.0...${same} 0.0...<${next} ${major}.1...${major}.2 ${same}...${major}.1)
 set(CMAKE_SIZEOF_VOID_P 8)
 write_basic_package_version_file(${WORK}/reference.cmake VERSION ${version} COMPATIBILITY SameMinorVersion)
 set(served 0)
@@ -66,5 +70,5 @@ foreach(request IN LISTS requests)
     endforeach()
 endforeach()
 if(served EQUAL 0)
-    message(FATAL_ERROR "none of the requests was served: version ${version} needs other requests in this file")
+    message(FATAL_ERROR "${INSTALLED} serves none of the requests")
 endif()
