@@ -1,13 +1,14 @@
 """Tests of the lint `locks`, on static libraries compiled here."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import unittest
 
 import fixture
 
-compiler = os.environ.get('CXX') or shutil.which('g++') or shutil.which('c++')
+compiler = shlex.split(os.environ.get('CXX') or shutil.which('g++') or shutil.which('c++') or '')
 
 # Two files: the way to the lock leads through a static function, a cold part, a tail call and the other file.
 first = '''
@@ -57,7 +58,7 @@ class locks(fixture.lint_case):
         for name, text in (('first', first), ('second', second)):
             with open(os.path.join(cls.folder, name + '.cpp'), 'w', encoding='utf-8') as file:
                 file.write(text)
-            subprocess.run([compiler, '-std=c++17', *cls.options, '-c', name + '.cpp'], cwd=cls.folder, check=True)
+            subprocess.run([*compiler, '-std=c++17', *cls.options, '-c', name + '.cpp'], cwd=cls.folder, check=True)
         subprocess.run(['ar', 'rcs', 'liblastly.a', 'first.o', 'second.o'], cwd=cls.folder, check=True)
 
     def look(self, roots, *cold):
