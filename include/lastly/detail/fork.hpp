@@ -155,7 +155,7 @@ struct branch_scope {
     static constexpr std::size_t room_bytes = 96;       // a deferred finalizer or two
     alignas(chain_node) std::byte room[room_bytes];     // the branch's spare room
 
-    explicit branch_scope(run_record& r) noexcept : run(r), outer(r.scope), finalizing(r.finalizing) { r.scope = this; }
+    explicit branch_scope(run_record& r) noexcept : run(r), outer(r.scope), finalizing(r.finalizing) { r.scope = std::launder(this); }   // laundered: GCC 12 does not see that the destructor undoes this, and warns
     ~branch_scope() {
         if (is_open) close_branch(*this);   // what user code registered between two branches
         run.scope = outer;
