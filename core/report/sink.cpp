@@ -4,7 +4,6 @@
 #include "lastly/detail/fault.hpp"
 
 #include <cstdio>
-#include <utility>
 
 namespace lastly::detail {
 

@@ -1,7 +1,7 @@
 // A thread that looks now and then at which finalizers run, and reports those that outlast the pool's budget, again and again
 // (C4); and what a destructor says while it waits (S3).
 // The watchdog's own thread; started and stopped by its pool. Invariant: it reads headers only (frame_view.hpp), so that the watched
-// threads pay one relaxed store a task.
+// threads pay two release stores a task.
 #pragma once
 
 #include "core/base/futex.hpp"

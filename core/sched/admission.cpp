@@ -5,7 +5,6 @@
 #include "core/base/clock.hpp"
 #include "core/sched/pool_core.hpp"
 #include "core/sched/room.hpp"
-#include "core/structures/frame_view.hpp"
 #include "core/task/group.hpp"
 #include "core/task/run.hpp"
 #include "core/task/state.hpp"
@@ -13,8 +12,6 @@
 #include "lastly/detail/fault.hpp"
 #include "lastly/detail/handle.hpp"
 #include "lastly/detail/thread_block.hpp"
-
-#include <stdexcept>
 
 namespace lastly::detail {
 
@@ -36,13 +33,29 @@ void enqueue(pool_core& pool, account& books, frame& f, const group_core* group)
     pool.idle.notify();
 }
 
+// A task that this thread runs keeps the pool alive, also when the thread is left (P4).
+class stay_inside {
+public:
+    stay_inside(pool_core& pool, account& books) noexcept : pool_(pool), books_(books) {
+        pool.inside.fetch_add(1, relaxed);   // order: the task keeps the pool alive until leave_pool
+    }
+    ~stay_inside() {
+        tell_watchers(pool_);
+        leave_pool(pool_, &books_);
+    }
+    stay_inside(const stay_inside&) = delete;
+    stay_inside& operator=(const stay_inside&) = delete;
+
+private:
+    pool_core& pool_;
+    account& books_;
+};
+
 // The caller's own run of a task that found no room (A5).
-void run_here(pool_core& pool, account& books, frame& f) noexcept {
+void run_here(pool_core& pool, account& books, frame& f) {
     if (!books.worker) books.withdrawn.add();
-    pool.inside.fetch_add(1, relaxed);   // order: the task keeps the pool alive until leave_pool
+    const stay_inside here(pool, books);
     run_from_queue(pool, books, f);
-    tell_watchers(pool);
-    leave_pool(pool, &books);
 }
 
 // A thread's call of a pool begins. Null: no memory for an account.
@@ -101,7 +114,7 @@ struct verdict {
     refusals account::* columns;   // where a refusal is counted
 };
 
-verdict admit(pool_core& pool, account* books, frame& f, bool with_handle, patience p, group_core* group = nullptr) noexcept {
+verdict admit(pool_core& pool, account* books, frame& f, bool with_handle, patience p, group_core* group = nullptr) {
     if (books == nullptr) {
         pool.shared.attempts.fetch_add(1, seq_cst);   // order: [A1] the closer sees the attempt
         return {std::make_error_code(std::errc::not_enough_memory), &account::main};
@@ -234,10 +247,9 @@ std::error_code try_submit_frame(pool_core& pool, frame& f, bool with_handle) no
     return v.refused;
 }
 
-pool_core& pool_of_this_task() {
+pool_core* pool_of_this_task() noexcept {
     const run_record* const r = this_thread.current;
-    if (r == nullptr || r->pool == nullptr) throw_no_task("this_task::submit");
-    return *r->pool->core;
+    return r != nullptr && r->pool != nullptr ? r->pool->core : nullptr;
 }
 
 }   // namespace lastly::detail

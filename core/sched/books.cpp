@@ -2,7 +2,6 @@
 // Any thread. Invariant: what ends a task is read before what begins one, so that equal sums mean that nothing was unfinished at
 // the moment between (L1, W5).
 #include "core/base/clock.hpp"
-#include "core/base/thread.hpp"
 #include "core/sched/pool_core.hpp"
 #include "core/structures/frame_store.hpp"
 #include "core/structures/frame_view.hpp"

@@ -57,7 +57,7 @@ void help_branch(worker& w, branch& b) {
     }
 }
 
-// The last touch of a stolen branch; its end was put into the state's upper half by nobody else.
+// The last touch of a stolen branch: `over`, and above it what became of it.
 void finish(branch& b, branch_end how) noexcept {
     const std::uint32_t* const address = b.state.address();
     const std::uint32_t end = branch::over | static_cast<std::uint32_t>(how) << branch::end_shift;
@@ -152,8 +152,9 @@ void run_stolen(worker& w, branch& b) {
 void end_stolen(run_record& r, branch_end how) noexcept {
     account& books = this_thread.self->books;
     if (!LASTLY_FAULT("L3-branch")) books.main.take_finalizers(r);
-    if (!LASTLY_FAULT("credit-kept")) turn_to(books, nullptr);
+    turn_to(books, nullptr);   // for a waiter that goes on with a task of another group
     if (how == branch_end::left) forkers_to_leave.fetch_add(1, relaxed);   // order: before its forker is told; this thread waits for it afterwards
+    r.told_before = nullptr;   // its forker holds the error alone from now on (O4)
     finish(*r.part, how);
 }
 
@@ -174,13 +175,35 @@ void join_in_passing(branch& b, branch_scope& s, branch_deque& d) {
     else join_stolen(b, s);
 }
 
+namespace {
+
+// A stolen branch is over before the stack beneath it goes, also when what was run here in the wait leaves the thread (P4).
+class branch_join {
+public:
+    branch_join(worker& w, branch& b, branch_scope& s) noexcept : worker_(w), awaited_(b), scope_(s) {}
+    ~branch_join() {
+        branch_wait wait{awaited_};
+        stand_aside(*worker_.pool.anchor, wait, false);   // runs nothing more here
+        if (end_of(awaited_) == branch_end::left) leave_for_good(worker_);
+        take_end(awaited_, scope_);
+    }
+    branch_join(const branch_join&) = delete;
+    branch_join& operator=(const branch_join&) = delete;
+
+private:
+    worker& worker_;
+    branch& awaited_;
+    branch_scope& scope_;
+};
+
+}   // namespace
+
 void join_stolen(branch& b, branch_scope& s) {
     worker& w = *this_thread.self;
+    const branch_join join(w, b, s);
     help_branch(w, b);
     branch_wait wait{b};
     stand_aside(*w.pool.anchor, wait, true);
-    if (end_of(b) == branch_end::left) leave_for_good(w);
-    take_end(b, s);
 }
 
 }   // namespace lastly::detail

@@ -3,7 +3,6 @@
 // before the first of them runs. 2. If not all can be started, those that were are joined (S5). 3. A thread that is counted inside
 // may touch the pool until it leaves.
 #include "core/base/clock.hpp"
-#include "core/base/cpus.hpp"
 #include "core/sched/pool_core.hpp"
 #include "core/sched/stand_in.hpp"
 #include "core/task/context.hpp"
@@ -14,7 +13,6 @@
 
 #include <cstdio>
 #include <new>
-#include <stdexcept>
 
 namespace lastly::detail {
 

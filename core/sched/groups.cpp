@@ -5,7 +5,6 @@
 #include "core/base/thread.hpp"
 #include "core/sched/pool_core.hpp"
 #include "core/sched/stand_in.hpp"
-#include "core/task/completion.hpp"
 #include "core/task/context.hpp"
 #include "core/task/group.hpp"
 #include "core/task/run.hpp"

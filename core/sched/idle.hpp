@@ -1,10 +1,10 @@
 // Who sleeps, who searches, who is woken: an event count with a seat for each worker.
-// Workers: start_search, stop_search, prepare, cancel, commit. Any thread: notify, watchers. The protocol and its proof are in
+// Workers: start_search, stop_search, prepare, cancel, commit, lie_down, stay_down, lend_reserved. Any thread: the rest. The protocol and its proof are in
 // README.md here. The word:
 //
 //   bits 0-15 sleepers (workers between prepare and leaving their seat)   16-31 searchers   32-47 watchers of quiescence
-//   a seat:   0 nobody sits there -> 1 its worker sleeps and may be woken <-> 2 its worker sleeps and is not counted (a stand-in
-//             whose place is not vacant) -> 0; 0 -> 3 kept for a stand-in that is being made -> 1
+//   a seat:   0 nobody -> 1 its worker sleeps and may be woken -> 0; 0 -> 2 its worker sleeps and is not counted (a stand-in whose
+//             place is not vacant) -> 0; 1 <-> 2; 0 -> 3 kept for a stand-in that is being made -> 1, or 0
 //
 // Invariants: 1. A worker on a seat sleeps until the seat is taken from it: there is no timeout. 2. Whoever publishes work and sees
 // sleepers but no searcher wakes one; a claim on the searcher's place comes first, so at most one is being woken at a time.

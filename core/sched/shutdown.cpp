@@ -7,14 +7,12 @@
 #include "core/sched/stand_in.hpp"
 #include "core/task/context.hpp"
 #include "core/structures/frame_store.hpp"
-#include "core/task/completion.hpp"
 #include "core/task/run.hpp"
 #include "lastly/detail/fault.hpp"
 #include "lastly/detail/thread_block.hpp"
 
 #include <algorithm>
 #include <mutex>
-#include <stdexcept>
 
 namespace lastly::detail {
 

@@ -5,8 +5,6 @@
 #include "lastly/detail/fault.hpp"
 #include "lastly/detail/thread_block.hpp"
 
-#include <new>
-#include <system_error>
 
 namespace lastly::detail {
 

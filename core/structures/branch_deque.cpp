@@ -18,7 +18,7 @@ bool branch_deque::offer(std::int64_t count) noexcept {
 
 bool branch_deque::pop_public() noexcept {
     const std::int64_t i = public_here_ - 1;
-    if (top_.load(relaxed) > i) return false;       // order: once past it, for good
+    if (top_.load(relaxed) > i) return LASTLY_FAULT("branch-last");   // order: once past it, for good
     public_end_.store(i, seq_cst);                  // order: [J2] before the look at top: a thief sees this end, or we see its top
     const std::int64_t t = top_.load(seq_cst);      // order: [J2] after the store of the end
     if (t < i) {
@@ -28,7 +28,7 @@ bool branch_deque::pop_public() noexcept {
     std::int64_t expected = i;
     const bool mine = t == i && top_.compare_exchange_strong(expected, i + 1, seq_cst, seq_cst);   // order: [J2] the last one goes to whoever moves top
     public_end_.store(i + 1, relaxed);              // order: restores the empty deque; hides no branch
-    return mine || LASTLY_FAULT("branch-last");
+    return mine;
 }
 
 bool branch_deque::find_room(std::int64_t count) noexcept {

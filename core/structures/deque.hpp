@@ -1,5 +1,5 @@
 // A worker's own queue: the owner pushes and pops at the bottom, thieves take the oldest at the top. It grows.
-// Owner: push, push_all, pop, take_oldest. Any thread: steal, size. Invariants:
+// Owner: push, push_all, pop, pop_if, take_oldest. Any thread: steal, steal_if, size. Invariants:
 //   1. An item is given out once: by the owner alone, or to whoever moves `top` past it.
 //   2. `top` only grows. 3. A buffer that was outgrown stays readable until the deque is destroyed: a thief may hold it.
 //   4. A slot is read before `top` moves, and what was read counts only if the move succeeded.
@@ -12,7 +12,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 
 namespace lastly::detail {
 

@@ -14,7 +14,7 @@ public:
     void push(frame& f) noexcept {
         std::uint64_t head = head_.load(relaxed);   // order: a first guess
         do {
-            f.stamp.store(head, relaxed);           // order: published by the exchange below
+            f.stamp.store(head, release);           // order: [F2] a newer field, as all of them; the exchange publishes the link
         } while (!head_.compare_exchange_weak(head, reinterpret_cast<std::uint64_t>(&f), release, relaxed));   // order: [O1] publishes the frame and its link
     }
     // Up to `count` frames, the oldest first. May find nothing while another taker holds the rest.
@@ -47,7 +47,7 @@ private:
         frame* oldest_first = nullptr;
         while (f != nullptr) {
             frame* const next = next_of(*f);
-            f->stamp.store(reinterpret_cast<std::uint64_t>(oldest_first), relaxed);   // order: the list is this thread's now
+            f->stamp.store(reinterpret_cast<std::uint64_t>(oldest_first), release);   // order: [F2] a newer field, as all of them
             oldest_first = f;
             f = next;
         }

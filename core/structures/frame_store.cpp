@@ -1,7 +1,6 @@
 // See frame_store.hpp. The hot path is a thread's own magazine: no shared memory.
 #include "core/structures/frame_store.hpp"
 
-#include "core/base/thread.hpp"
 #include "core/structures/frame_list.hpp"
 #include "core/structures/magazine.hpp"
 #include "core/structures/thread_exit.hpp"

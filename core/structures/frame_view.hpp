@@ -1,5 +1,5 @@
 // A look at a frame that somebody else may hold: a copy of its header that belongs to one task.
-// Any thread, while tasks come and go. Invariant: `look` succeeds only if the header did not change while it was read; edges F1
+// Any thread, while tasks come and go. Invariant: `look` succeeds only if the header was one task's while it was read while it was read; edges F1
 // and F2 in README.md here.
 #pragma once
 

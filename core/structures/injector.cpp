@@ -1,7 +1,6 @@
 // See injector.hpp. The only file that knows moodycamel's queue.
 #include "core/structures/injector.hpp"
 
-#include "lastly/detail/fault.hpp"
 
 #include <new>
 

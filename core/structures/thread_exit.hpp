@@ -8,7 +8,7 @@ namespace lastly::detail {
 // False: the call at this thread's end could not be set; keep nothing for it.
 bool arm_thread_exit() noexcept;
 
-// Set once, before any thread has an account: the schedule floor's part, which runs before the frame store's.
+// The same function each time, before any thread has an account: the schedule floor's part, which runs before the frame store's.
 void set_account_exit(void (*leave)()) noexcept;
 
 }   // namespace lastly::detail

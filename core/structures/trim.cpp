@@ -11,8 +11,6 @@ namespace {
 atomic<std::uint32_t> trimming{0};
 
 struct haul {
-    block_kind kind;
-    std::uint32_t size_class;
     magazine* first = nullptr;   // linked through `next` as addresses: they are in this thread's hand
 
     void add(magazine& m) noexcept {
@@ -50,7 +48,7 @@ void strip(magazine& m, std::uint32_t blocks_per_slab) noexcept {
 }
 
 void trim_class(block_kind kind, std::uint32_t size_class, std::uint64_t keep, bool (*go_on)(void*), void* argument) noexcept {
-    haul taken{kind, size_class};
+    haul taken;
     bool finished = true;
     while (waiting_magazines(kind, size_class) > keep) {
         magazine* const m = take_magazine(kind, size_class);
@@ -62,7 +60,7 @@ void trim_class(block_kind kind, std::uint32_t size_class, std::uint64_t keep, b
             break;
         }
     }
-    haul stripped{kind, size_class};
+    haul stripped;
     const auto blocks_per_slab = static_cast<std::uint32_t>(slab_bytes / bytes_of(size_class));
     while (magazine* const m = taken.take()) {
         if (finished) strip(*m, blocks_per_slab);

@@ -103,6 +103,7 @@ void branch_left_thread(branch_scope& s) noexcept {
     body_left_thread(s.run);
     const bool forker_is_told = s.run.forked_from != nullptr && s.outer == nullptr;
     if (!forker_is_told) s.run.told_before = s.run.result->error();   // what forked it is left, too, and fails with the same
+    else if (s.run.outer != nullptr) s.run.outer->told_before = s.run.result->error();   // so is what waits beneath it on this thread
     close_branch(s);
 }
 
@@ -155,7 +156,7 @@ void rethrow_first(branch_scope& s) {
 }
 
 void tell_branch_error(run_record& r, const std::exception_ptr& error, branch_end how) noexcept {
-    if (how == branch_end::told) return;
+    if (how == branch_end::told || is_told(r, error)) return;
     error_report report;
     report.kind = how == branch_end::cancelled ? report_kind::cancelled : report_kind::failed;
     report.name = name_of(r);
@@ -177,12 +178,13 @@ void begin_stolen(run_record& r, branch& b) noexcept {
 }
 
 void keep_chunk_error(loop_end& end, branch_scope& s) noexcept {
+    const branch_end how = std::exchange(s.how, branch_end::well);
     std::exception_ptr error = std::exchange(s.error, nullptr);   // if the object goes here, its destructor may defer: before the close
     if (end.state.exchange(loop_end::failed, relaxed) == loop_end::failed) {   // order: one keeper only; what it keeps is read after the join (J5)
-        tell_branch_error(s.run, error, s.how);
+        tell_branch_error(s.run, error, how);
     } else {
         end.error = std::move(error);
-        end.how = s.how;
+        end.how = how;
     }
     error = nullptr;
     close_branch(s);   // what the sink deferred here

@@ -1,6 +1,7 @@
 // A branch as part of its task's run: whose record stands for the task on which thread.
-// Any thread that runs a part of the task. Invariants: 1. A task has one record on each thread that runs a part of it: the one of its
-// body, and one for each stolen branch, whose `forked_from` is alive until the branch is over. 2. What all of them share, the first
+// Any thread that runs a part of the task. Invariants: 1. A task has one record for its body and one for each stolen branch,
+// on the stack of whoever runs it; of several on one thread the innermost stands for the task there. `forked_from` is alive until the
+// branch is over. 2. What all of them share, the first
 // stop that the body was told of and the task's own context, lies in the body's record behind a word that says whether it is there.
 #pragma once
 

@@ -12,6 +12,9 @@
 #include "lastly/detail/handle.hpp"
 #include "lastly/detail/thread_block.hpp"
 
+#include <stdexcept>
+#include <string>
+
 namespace lastly::detail {
 
 namespace {
@@ -206,7 +209,7 @@ bool request_stop(frame& f, std::error_code cause) noexcept {
         set_stop(f, first);
         return false;
     }
-    return set_stop(f, cause);
+    return set_stop(f, cause ? cause : make_error_code(errc::cancelled));
 }
 
 void mark_read(frame& f) noexcept { f.state.fetch_or(read, acq_rel); }   // order: [T5] one reporter only wins this
@@ -217,6 +220,11 @@ void drop_handle(frame& f) noexcept {
         if (f.state.compare_exchange_weak(now, now & ~handle, acq_rel, acquire)) return;   // order: [T4] the running thread frees after this
     }
     drop_done(f);
+}
+
+void discard_outside(frame& f, const char* what) {
+    discard_frame(f);
+    throw std::logic_error(std::string("lastly: ") + what + " outside a task of a pool");
 }
 
 void discard_frame(frame& f) noexcept {

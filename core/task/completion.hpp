@@ -1,5 +1,5 @@
 // A task's end: its error finds somebody, its outcome is published, its waiter is told, its frame goes home.
-// The running thread: settle (declared in detail/frame.hpp), then publish. A handle's thread: the functions declared in lastly/task.hpp.
+// The running thread: settle (declared in detail/frame.hpp), then publish. A handle's thread: the functions declared in lastly/detail/handle.hpp.
 // Invariants: 1. After the exchange that sets `done`, the running thread touches the frame no more unless it has become its owner.
 // 2. The waker's futex call uses the address only.
 #pragma once

@@ -1,5 +1,5 @@
 // One run of a task: what compiled code does around the typed parts, and who the running task is.
-// The task's own thread only. Invariants: 1. A record is on this thread's stack of runs from before the body until after the last
+// The record's own thread; stop_cause and stops_of: any that runs a part of the task. Invariants: 1. A record is on this thread's stack of runs from before the body until after the last
 // destructor. 2. An exception of user code never leaves a run.
 #pragma once
 

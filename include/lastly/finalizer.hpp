@@ -1,4 +1,4 @@
-// What may follow the body in submit, detach and make_task: finalizers and a name.
+// What may follow the body in submit, detach, spawn and make_task: finalizers, a name, and a context (context.hpp).
 // Attachments are values; they move into the task's frame at submission.
 #pragma once
 
@@ -10,7 +10,9 @@
 namespace lastly {
 
 /// A finalizer: runs once the task is over, whatever became of its body (G1, G2).
-/// `f` may take `result<T>&` (and edit it), `const outcome&`, or nothing. Cost: a move into the task's frame.
+/// Several run last listed first, after the deferred ones (O2). `f` may take `result<T>&` (and edit it), `const outcome&`, or nothing, tried in
+/// this order. An exception goes to the error sink, and a task that had succeeded fails with it; the others run (E4).
+/// Nothing runs after `_Exit`, `abort`, SIGKILL or a power cut (P7). Cost: a move into the task's frame.
 template <class F>
 [[nodiscard]] auto finally(F&& f) { return detail::finalizer<std::decay_t<F>, detail::when::always>{std::forward<F>(f)}; }
 /// A finalizer that acts only if the task succeeded so far. It counts as run either way.

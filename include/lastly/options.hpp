@@ -19,9 +19,10 @@ inline constexpr std::chrono::nanoseconds forever = std::chrono::nanoseconds::ma
 
 /// What a pool's destructor does with tasks that have not run: runs them, or cancels them. Their finalizers run either way.
 enum class on_destroy { drain, cancel };
-/// What a submission to a full pool does: is rejected, waits for room, or runs the task on the calling thread (A5).
+/// What a submission to a full pool does: is rejected, waits for room, or runs the task on the calling thread (A5). Workers of the pool never
+/// wait: under `block` they exceed the capacity. `caller_runs`: the caller must hold no lock that the body takes.
 enum class overflow { reject, block, caller_runs };
-/// What schedules the tasks. `tbb` needs a build with oneTBB.
+/// What schedules the tasks. `tbb` is not there yet: std::system_error, not_supported.
 enum class engine { work_stealing, tbb };
 
 /// What happened, as the error sink is told (E4, E5, C4).
@@ -79,13 +80,15 @@ struct pool_options {
     std::size_t capacity = 0;                 ///< accepted and unfinished tasks; 0: unbounded
     lastly::overflow overflow = lastly::overflow::reject;
     lastly::on_destroy on_destroy = lastly::on_destroy::drain;
-    std::function<void(const error_report&)> error_sink = {};   ///< empty: one line to stderr (E5)
+    std::function<void(const error_report&)> error_sink = {};   ///< empty: one line to stderr (E5); called
+    ///< without a lock held, from several threads at once; may submit; if it throws, stderr gets the report
     std::chrono::nanoseconds finalizer_budget{0};               ///< 0: never overdue (C4)
-    std::chrono::nanoseconds exit_budget = std::chrono::seconds(5);
-    bool guard_quick_exit = false;
+    std::chrono::nanoseconds exit_budget = std::chrono::seconds(5);   ///< no effect yet (P1)
+    bool guard_quick_exit = false;            ///< no effect yet (P3)
     std::size_t chain_warning = 1024;         ///< a longer chain of deferred finalizers is reported, once a creation site
-    std::function<void(unsigned worker)> on_worker_start = {};  ///< runs on each worker; an exception goes to the error sink
-    std::function<void(unsigned worker)> on_worker_exit = {};
+    std::function<void(unsigned worker)> on_worker_start = {};  ///< runs on each worker, and on stand-ins, numbered
+    ///< from `workers` up; nobody stands in for a worker that waits there; an exception goes to the error sink
+    std::function<void(unsigned worker)> on_worker_exit = {};   ///< the same at the end of a worker's thread
     pool_tuning tuning = {};
 };
 

@@ -1,4 +1,5 @@
-// The pool: workers that run tasks, and the guarantee that every task's finalizers run.
+// The pool: workers that run tasks, and the guarantee that every task's finalizers run, as long as the process lives: after `_Exit`, `abort`,
+// SIGKILL or a power cut no code of a process runs (P7).
 // Any thread may call any member at any time; destruction must not race with other calls from outside.
 #pragma once
 
@@ -25,13 +26,19 @@ public:
     pool(const pool&) = delete;
     pool& operator=(const pool&) = delete;
     /// Effects: as `on_destroy` says: drains, or cancels what has not run. Blocking: without limit, until every chain has run;
-    /// stderr says every few seconds what is waited for (S3). On one of its own workers it closes and returns; the last worker frees it (S4).
+    /// stderr says after 5 s, and then ever more rarely, what is waited for (S3). On one of its own workers it closes and returns; the last
+    /// worker frees it (S4): tasks that still run must not use the object, this_task::submit serves them.
     ~pool();
 
-    /// Submits a task. Effects: accepted, or rejected: then its whole chain has run on this thread (A1).
-    /// Returns: the handle. Errors: task_rejected with pool_closed, pool_full or not_enough_memory; an exception of moving the body
-    /// or a finalizer in (their chain has run, construction_failed). Blocking: never, except to a full pool with overflow::block.
-    /// Cost: one allocation from the frame store.
+    /// Submits a task: `body(task_context&)`, or `body()`, is called once, as an rvalue. Behind it may follow, in any order, at most 12 of:
+    /// finalizers, one `named`, one `lastly::context` to observe.
+    /// Requires: destructors of body, captures and result do not throw (O3: the process would be terminated).
+    /// Effects: accepted, or rejected: then its whole chain has run on this thread (A1). Returns: the handle.
+    /// Errors: task_rejected with pool_closed, pool_full, not_enough_memory or, after a wait for room, the cause that stopped its context, its
+    /// group or the caller's task; std::bad_alloc if not even that can be made; an exception of moving the body or a finalizer in (their
+    /// chain has run, construction_failed).
+    /// Blocking: never, but for a full pool: overflow::block makes callers from outside wait; caller_runs runs the task here, so the caller
+    /// must hold no lock that it takes (A5). Cost: one allocation from the frame store. Limits: 16 MiB a task, its result included.
     template <class Body, class A1 = detail::none, class A2 = detail::none, class A3 = detail::none, class A4 = detail::none,
               class A5 = detail::none, class A6 = detail::none, class A7 = detail::none, class A8 = detail::none,
               class A9 = detail::none, class A10 = detail::none, class A11 = detail::none, class A12 = detail::none,
@@ -70,6 +77,7 @@ public:
         detail::submit_frame(*core_, f, true);
         return detail::handle_access::make_handle<T>(f);
     }
+    /// The same without a handle.
     template <class T>
     void detach(task<T>&& t) {
         detail::frame& f = detail::handle_access::checked(t);
@@ -104,15 +112,18 @@ public:
 
     /// Rejects what comes from outside from now on; what was accepted runs. Returns at once.
     void close();
-    /// Waits for a moment at which nothing is unfinished (W5). Errors: resource_deadlock_would_occur inside a task of this pool (W4).
+    /// Waits for a moment at which nothing is unfinished (W5). Errors: resource_deadlock_would_occur inside a task, a worker hook or the error
+    /// sink of this pool (W4).
     void wait_idle();
     /// Orderly end: closes and runs everything accepted; waits for at most `limit` (S1, S2). Idempotent.
-    /// Inside a task of this pool, or on a thread that is just ending it: closes and returns at once, not complete.
+    /// Inside a task, a worker hook or the error sink of this pool, or on a thread that is just ending it: closes and returns at once, not complete.
     /// Limits: `limit` covers bodies, finalizers, the worker hooks and the error sink. At the very end the workers' threads are joined:
     /// destructors of the user's own thread_local objects on them are waited for without a limit.
     shutdown_report shutdown(std::chrono::nanoseconds limit = forever);
     /// Abrupt end: closes, cancels every task with errc::pool_shutdown, runs the chains of those not started (the caller helps),
-    /// waits for running bodies for at most `limit` (S1, S2). Idempotent; may follow an orderly one. Limits: as for shutdown.
+    /// waits for running bodies for at most `limit` (S1, S2). Idempotent; may follow an orderly one. Inside a task of this pool it closes,
+    /// cancels, and returns at once, not complete. Blocking: runs stop callbacks (C6) and chains on this thread; the chain that it is in when
+    /// `limit` passes is finished first, and a `limit` of 0 helps with none. Else limits as for shutdown.
     shutdown_report shutdown_now(std::chrono::nanoseconds limit = forever);
 
     /// The account (L1 to L5). Cost: reads every thread's counters, and walks the frame store for `held`.

@@ -28,7 +28,8 @@ public:
     task_context& operator=(const task_context&) = delete;
 
     /// Registers a finalizer that runs when the task is over, last registered first (O2), before the attached ones.
-    /// `f` and `args` are copied or moved now; `f(args...)`, else `f(const outcome&, args...)` is called.
+    /// `f` and `args` are copied or moved now; `f(args...)`, else `f(const outcome&, args...)` is called. Inside a running finalizer it runs
+    /// next; inside a branch, at the branch's end.
     /// Errors: if it cannot be stored it runs at once, then std::bad_alloc or the copy's exception (A3);
     /// std::logic_error on another thread than the task's, `f` not run. Cost: no allocation while the frame has spare room.
     template <class F, class... Args>
@@ -147,12 +148,14 @@ public:
     bool valid() const noexcept { return frame_ != nullptr; }
     /// Has the outcome been published (O4)? Never blocks. Errors, here and below: std::logic_error if !valid().
     bool ready() const { return detail::is_done(checked()); }
-    /// Waits until ready(). Blocking: a worker of the same pool runs the awaited task itself if it is still queued (W1);
-    /// any other thread spins a bounded number of rounds, then sleeps. Errors: resource_deadlock_would_occur for one's own handle (W4).
+    /// Waits until ready(). Errors: resource_deadlock_would_occur for one's own handle (W4).
+    /// Blocking: a worker of the same pool runs the awaited task itself if it is still queued (W1), else sleeps while another thread takes
+    /// its place (W2); any other thread spins a bounded number of rounds, then sleeps.
     void wait() const { detail::wait_for_done(checked()); }
-    /// As wait, for at most `limit`; runs no task. Returns ready().
+    /// As wait, for at most `limit`; runs no task, but a worker is stood in for. Returns ready().
     bool wait_for(std::chrono::nanoseconds limit) const { return detail::wait_for_done(checked(), limit); }
-    /// Waits; returns the value, or rethrows. A cancelled task throws task_cancelled with its cause. valid() is false afterwards.
+    /// Waits; returns the value, or rethrows. A cancelled task throws task_cancelled with its cause. valid() is false afterwards, unless the
+    /// wait itself threw (W4).
     T get() {
         detail::frame& f = checked();
         detail::wait_for_done(f);
@@ -169,6 +172,7 @@ public:
         else return std::move(r.value());
     }
     /// What became of the task. Requires: ready(); std::logic_error otherwise. Looking at it takes the error (E5).
+    /// Lifetime of the reference: until get, detach, assignment, or the handle's end.
     const lastly::outcome& outcome() const {
         detail::frame& f = checked();
         if (!detail::is_done(f)) throw std::logic_error("lastly: task_handle::outcome() before ready(); wait() first");
@@ -176,7 +180,8 @@ public:
         return typed(f);
     }
     /// Asks the task to stop: one that has not started will not start, a running body sees it (C1). The task's finalizers run
-    /// on a worker, never here (C2). Returns: true if this call was the one that did it; the first cause wins (E2). Never blocks.
+    /// on a worker, never here (C2). Returns: true if this call was the one that did it; the first cause wins (E2). An empty cause stands
+    /// for errc::cancelled. Blocking: for as long as the task's stop callbacks take (C6).
     bool cancel(std::error_code cause = errc::cancelled) { return detail::request_stop(checked(), cause); }
     /// Lets go of the task; its errors then go to the sink.
     void detach() { checked(); drop(); }
@@ -212,7 +217,8 @@ frame& build_frame(pool_core* pool, creation_site site, Body&& body, A&&... atta
 
 }   // namespace detail
 
-/// A task that is not submitted yet. Errors: as A1; the chain has run then. Cost: one allocation from the frame store.
+/// A task that is not submitted yet. Errors: task_rejected with not_enough_memory, or an exception of moving a part in; the chain has run
+/// then (A1). Cost: one allocation from the frame store.
 template <class Body, class A1 = detail::none, class A2 = detail::none, class A3 = detail::none, class A4 = detail::none,
           class A5 = detail::none, class A6 = detail::none, class A7 = detail::none, class A8 = detail::none,
           class A9 = detail::none, class A10 = detail::none, class A11 = detail::none, class A12 = detail::none,
@@ -229,7 +235,7 @@ auto make_task(Body&& body, A1&& a1 = {}, A2&& a2 = {}, A3&& a3 = {}, A4&& a4 = 
 namespace this_task {
 
 /// Submits to the pool that runs this task; also while that pool's object is being destroyed (S4). As pool::submit.
-/// Errors: std::logic_error outside a task of a pool.
+/// Errors: std::logic_error outside a task of a pool; the finalizers have run then, with errc::discarded.
 template <class Body, class A1 = detail::none, class A2 = detail::none, class A3 = detail::none, class A4 = detail::none,
           class A5 = detail::none, class A6 = detail::none, class A7 = detail::none, class A8 = detail::none,
           class A9 = detail::none, class A10 = detail::none, class A11 = detail::none, class A12 = detail::none,
@@ -237,12 +243,13 @@ template <class Body, class A1 = detail::none, class A2 = detail::none, class A3
 auto submit(Body&& body, A1&& a1 = {}, A2&& a2 = {}, A3&& a3 = {}, A4&& a4 = {}, A5&& a5 = {}, A6&& a6 = {}, A7&& a7 = {},
             A8&& a8 = {}, A9&& a9 = {}, A10&& a10 = {}, A11&& a11 = {}, A12&& a12 = {},
             creation_site site = creation_site::current()) -> task_handle<R> {
-    detail::pool_core& pool = detail::pool_of_this_task();
+    detail::pool_core* const pool = detail::pool_of_this_task();
     detail::frame& f = detail::build_frame<true>(
-        &pool, site, std::forward<Body>(body), std::forward<A1>(a1), std::forward<A2>(a2), std::forward<A3>(a3),
+        pool, site, std::forward<Body>(body), std::forward<A1>(a1), std::forward<A2>(a2), std::forward<A3>(a3),
         std::forward<A4>(a4), std::forward<A5>(a5), std::forward<A6>(a6), std::forward<A7>(a7), std::forward<A8>(a8),
         std::forward<A9>(a9), std::forward<A10>(a10), std::forward<A11>(a11), std::forward<A12>(a12));
-    detail::submit_frame(pool, f, true);
+    if (pool == nullptr) detail::discard_outside(f, "this_task::submit");
+    detail::submit_frame(*pool, f, true);
     return detail::handle_access::make_handle<R>(f);
 }
 

@@ -34,7 +34,8 @@ public:
     /// Blocking: as wait, without throwing. Requires: not inside one of its members (the process is terminated with a message).
     ~task_group() { detail::close_group(pool_, core_); }
 
-    /// Adds a member. Its error is the group's. Errors: as pool::detach; a rejected member's chain has run, the group is not failed by it.
+    /// Adds a member. After a stop (cancel, or a failure under fail_fast) and until the next wait it does not start; its finalizers run.
+    /// Its error is the group's. Errors: as pool::detach; a rejected member's chain has run, the group is not failed by it.
     /// Cost: as pool::detach; from a member on a worker no counter that others touch, from anywhere else an addition to one of four.
     template <class Body, class A1 = detail::none, class A2 = detail::none, class A3 = detail::none, class A4 = detail::none,
               class A5 = detail::none, class A6 = detail::none, class A7 = detail::none, class A8 = detail::none,
@@ -73,13 +74,14 @@ public:
     }
 
     /// Asks all members to stop: those that have not started will not start, their finalizers run on workers (C2).
-    /// The group's own stop: `wait` does not throw because of it.
+    /// The group's own stop: `wait` does not throw because of it. Blocking: for as long as stop callbacks take (C6).
     void cancel(std::error_code cause = errc::cancelled) { detail::cancel_group(core_, cause); }
     /// Waits until every member is over. Then the group has a fresh context and is ready for new members.
     /// Errors: the first failure; else task_cancelled with the cause, if the parent or its deadline stopped the group, or the pool's abrupt
-    /// end dropped members; std::system_error, resource_deadlock_would_occur, inside one of its members (W4); std::bad_alloc.
-    /// Blocking: a worker of the pool runs members meanwhile, and nothing else (W1); any other thread spins a bounded number of rounds,
-    /// then sleeps.
+    /// end dropped members; std::system_error, resource_deadlock_would_occur, inside one of its members (W4); std::bad_alloc: the group
+    /// is as it was, wait again.
+    /// Blocking: a worker of the pool runs members meanwhile, and nothing else (W1), then sleeps while another thread takes its place (W2;
+    /// where none can be made it helps with anything); any other thread spins a bounded number of rounds, then sleeps.
     void wait() { detail::wait_for_group(pool_, core_, failures_); }
     /// The failures that the last `wait` found, the first one first; until the next wait.
     const std::vector<std::exception_ptr>& failures() const noexcept { return failures_; }

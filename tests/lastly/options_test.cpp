@@ -106,13 +106,14 @@ TEST_CASE("pool_options: an engine that is not in the build is refused") {
     pool_options o;
     o.workers = 1;
     o.engine = lastly::engine::tbb;
+    bool refused = false;
     try {
         const lastly::pool p(o);
-        CHECK(p.workers() == 1);   // a build with it
     } catch (const std::system_error& e) {
-        CHECK(e.code() == std::errc::not_supported);
+        refused = e.code() == std::errc::not_supported;
         CHECK(contains(e.what(), "engine::tbb is not in this build"));
     }
+    CHECK(refused);
 }
 
 TEST_CASE("pool_options: zero workers are as many as CPUs are usable") {

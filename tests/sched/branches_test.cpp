@@ -44,7 +44,7 @@ TEST_CASE("branch-wake: a branch wakes a sleeping worker") {
     }
 }
 
-TEST_CASE("W1-branch: who waits for a stolen branch runs its parts, and no other task") {
+TEST_CASE("W1: who waits for a stolen branch runs its parts, and no other task") {
     lastly::pool pool(options(2));
     std::atomic<int> foreign_below{0}, foreign{0};
     const auto waiter = std::make_shared<std::atomic<std::thread::id>>();
@@ -69,20 +69,14 @@ TEST_CASE("W1-branch: who waits for a stolen branch runs its parts, and no other
     check_end(pool);
 }
 
-TEST_CASE("W1: parts of the awaited branch are run by its waiter") {
+TEST_CASE("W1: parts of an awaited branch can run while it goes on") {
     lastly::pool pool(options(2));
-    bool helped = false;
     pool.run([&] {
-        const auto waiter = std::this_thread::get_id();
-        run_stolen(pool, [] {}, [&] {   // the waiter has nothing else to do: it is the one that meets us
+        run_stolen(pool, [] {}, [&] {   // the waiter, or who stands in for it, meets us
             std::latch together(2);
-            parallel_invoke(pool, [&] { together.arrive_and_wait(); }, [&] {
-                helped = std::this_thread::get_id() == waiter;
-                together.arrive_and_wait();
-            });
+            parallel_invoke(pool, [&] { together.arrive_and_wait(); }, [&] { together.arrive_and_wait(); });
         });
     });
-    MESSAGE("the waiter helped, or a stand-in did: ", helped);
     check_end(pool);
 }
 
@@ -111,7 +105,7 @@ TEST_CASE("W2: branches below a task that is run in a wait are on offer") {
     check_end(pool);
 }
 
-TEST_CASE("credit-kept: a thief holds no credits of a group when its branch is over") {
+TEST_CASE("branches: members that a thief spawned are over when their group is") {
     lastly::pool pool(options(2));
     for (int round = 0; round < 20; ++round) {
         lastly::task_group group(pool);
@@ -338,6 +332,36 @@ TEST_CASE("B4-unwind: a stolen branch that leaves its thread fails for its forke
         CHECK(ran);
     }
     check_end(pool);
+}
+
+TEST_CASE("P4: what is run in a wait for a stolen branch leaves its thread: the branch is over before its task is") {
+    lastly::pool_options o = options(2);
+    o.tuning.max_stand_ins = 0;   // so that the waiter is the only one that can take the part
+    for (int round = 0; round < 5; ++round) {
+        sink_log log;
+        o.error_sink = log.function();
+        lastly::pool pool(o);
+        std::atomic<bool> over{false};
+        const auto body = [&] {
+            run_stolen(pool, [] {}, [&] {
+                std::latch left(1);
+                const auto thief = std::this_thread::get_id();
+                CHECK(is_thread_exited([&] {
+                    parallel_invoke(pool, [&] { left.wait(); }, [&, thief] {
+                        const bool helps = std::this_thread::get_id() != thief;
+                        this_task::defer([&] { left.count_down(); });
+                        if (helps) ::pthread_exit(nullptr);
+                    });
+                }));
+                std::this_thread::sleep_for(std::chrono::milliseconds(5));   // the task's stack must wait for this
+                over = true;
+            });
+        };
+        CHECK(is_thread_exited([&] { pool.run(body); }));
+        CHECK(over);
+        CHECK(log.count(lastly::report_kind::failed) == 0);
+        check_end(pool);
+    }
 }
 
 TEST_CASE("B4-unwind: a chunk that leaves its thread ends its loop") {

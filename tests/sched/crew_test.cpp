@@ -336,6 +336,25 @@ TEST_CASE("P4: a member that leaves its thread while its group is waited for ben
     }
 }
 
+TEST_CASE("P4: a body that its submitter runs takes the submitter along") {
+    lastly::pool_options o = options(1);
+    o.capacity = 1;
+    o.overflow = lastly::overflow::caller_runs;
+    lastly::pool full(o), pool(options(1));
+    const auto held = std::make_shared<gate>();
+    full.detach([held] { held->pass(); });
+    held->wait_for_arrivals(1);
+    int ran = 0;
+    CHECK(is_thread_exited([&] {
+        pool.run([&] { full.detach([] { ::pthread_exit(nullptr); }, finally([&] { ++ran; })); }, finally([&] { ++ran; }));
+    }));
+    CHECK(ran == 2);
+    held->open();
+    check_crew(pool, 1);
+    check_end(pool);
+    check_end(full);
+}
+
 TEST_CASE("P4: a detached body that leaves its thread is told to the sink") {
     sink_log log;
     lastly::pool pool(options(2, &log));

@@ -96,7 +96,7 @@ TEST_CASE("G3: a finalizer that has not run is visible in the profile and in the
         CHECK(finalizing.finalizing == 1);
         CHECK(finalizing.finalizers_pending == 2);
         CHECK(finalizing.site.line == lines[2]);
-        CHECK(pool.ledger().finalizers_attached > 0);
+        CHECK(pool.ledger().finalizers_attached - pool.ledger().finalizers_run == 3);   // its chain is not over
         CHECK(pool.ledger().live == 1);
         finalizer->open();
         check_end(pool);

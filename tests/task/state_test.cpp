@@ -147,3 +147,16 @@ TEST_CASE("E2: a cancel races the task that asks for its context, and is seen or
         check_end(pool);
     });
 }
+
+TEST_CASE("C1: an empty cause of a cancel stands for errc::cancelled") {
+    lastly::pool pool(options(1));
+    lastly::task_handle<void> h;
+    {
+        blockade all(pool, 1);
+        h = pool.submit([] {});
+        CHECK(h.cancel(std::error_code()));
+    }
+    h.wait();
+    CHECK(h.outcome().cause() == lastly::errc::cancelled);
+    check_end(pool);
+}

@@ -80,8 +80,8 @@ struct deferred_call : chain_node {
 
     static void run(chain_node& n, const outcome& o) {
         // What was stored is given away, once; what std::ref asked for is referred to.
-        [&]<std::size_t... I>(auto& parts, std::index_sequence<I...>) {
-            call_deferred<Form, std::conditional_t<gives_away(Form), Kept&&, Kept&>...>(o, stored_at<0>(parts).get(), stored_at<I + 1>(parts).get()...);
+        [&]<std::size_t... I>(auto& stored, std::index_sequence<I...>) {
+            call_deferred<Form, std::conditional_t<gives_away(Form), Kept&&, Kept&>...>(o, stored_at<0>(stored).get(), stored_at<I + 1>(stored).get()...);
         }(static_cast<deferred_call&>(n).parts, std::index_sequence_for<Kept...>());
     }
     static void end(chain_node& n) noexcept { static_cast<deferred_call&>(n).parts.end(); }

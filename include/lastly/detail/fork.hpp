@@ -4,7 +4,8 @@
 // branch_deque: push, pop, has_room, offer: its worker; the rest: any thread. branch_scope: its own thread. branch: see its states.
 // Invariants: 1. Forks nest: what a worker pops is what it pushed last, or that was stolen, and then all that is older was, too.
 // 2. Branches from `public_end` on are the owner's alone: no other thread looks at them, so it needs no order there.
-// 3. A branch's memory is touched by its thief only before `over` is set, and by its forker only before it is offered and after that.
+// 3. A branch's memory is touched by its thief only before `over` is set, and by its forker only before it is offered and after that, but for
+// `state`, and `base` once that says `running`.
 // Source: Lace's split deque (van Dijk, van de Pol 2014) and Chase and Lev's; where this differs: how much is public follows from how
 // many workers are idle, and nothing that is public is taken back but from the young end.
 #pragma once

@@ -13,7 +13,8 @@
 // Who may touch what: the holder of the frame (a caller's hand, a worker's hand) writes the header; a handle touches
 // `state`, and the stop slot after it won the right to; a walker reads header fields at any time.
 // Invariants: 1. A header word is always accessed atomically, from the slab's first use to its end. 2. Fields change only while
-// `progress` says building or free, and the phase is stored last: a walker that reads the same progress before and after saw one task.
+// `progress` says building or free, but for `state`, `stamp` in the list for want of memory, and `owner` at the pool's end; the phase is
+// stored last: a walker that reads the same generation before and after saw one task.
 #pragma once
 
 #include <lastly/context.hpp>
@@ -128,7 +129,7 @@ struct run_record {
     frame* shown = nullptr;              // the header in which walkers and the watchdog see how far this run is; null: none
     run_record* outer = nullptr;         // the run that this one interrupts on the same thread
     pool_anchor* pool = nullptr;         // null: a discarded task
-    account* books = nullptr;            // where it is counted; null: no memory for one
+    account* books = nullptr;            // where it is counted; null: nowhere (no memory, a stolen branch, a refused or discarded frame)
     stay bare;                           // a refusal's, where there are no books
     group_core* group = nullptr;         // null: a member of none
     outcome* result = nullptr;

@@ -10,7 +10,6 @@
 
 namespace lastly::detail {
 
-class group_core;
 
 // A group for tasks of that pool. A null parent: the context of the task that runs on this thread, if there is one.
 LASTLY_EXPORT group_core& open_group(pool_core& pool, bool fail_fast, const context* parent);

@@ -18,7 +18,7 @@ LASTLY_EXPORT void drop_handle(frame& f) noexcept;
 LASTLY_EXPORT void discard_frame(frame& f) noexcept;                         // an unsubmitted task's end
 LASTLY_EXPORT void submit_frame(pool_core& pool, frame& f, bool with_handle);   // throws task_rejected after the chain ran
 LASTLY_EXPORT std::error_code try_submit_frame(pool_core& pool, frame& f, bool with_handle) noexcept;
-LASTLY_EXPORT pool_core& pool_of_this_task();                                // std::logic_error outside a task of a pool
-[[noreturn]] LASTLY_EXPORT void throw_no_task(const char* what);
+LASTLY_EXPORT pool_core* pool_of_this_task() noexcept;                       // null: outside a task of a pool
+[[noreturn]] LASTLY_EXPORT void discard_outside(frame& f, const char* what);    // there: the chain runs, then std::logic_error
 
 }   // namespace lastly::detail

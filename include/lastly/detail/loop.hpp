@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <functional>
 #include <type_traits>
-#include <utility>
 
 namespace lastly::detail {
 
@@ -38,7 +37,12 @@ public:
     // Within a task of the pool.
     void run(run_record& r) {
         branch_scope s(r);
-        run_chunks(s, r.forks, 0, (count_ - 1) / grain_ + 1);
+        try {
+            run_chunks(s, r.forks, 0, (count_ - 1) / grain_ + 1);
+        } catch (forced_unwind&) {
+            if (end_.error != nullptr) tell_branch_error(r, end_.error, end_.how);
+            throw;
+        }
         if (end_.is_over()) throw_loop_error(end_, s);
     }
 

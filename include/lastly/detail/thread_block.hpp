@@ -16,7 +16,7 @@ class watchdog;
 
 struct thread_block {
     run_record* current = nullptr;        // core/task: the innermost run on this thread
-    frame_cache* frames = nullptr;        // core/structures/slab: made at the first frame
+    frame_cache* frames = nullptr;        // core/structures/frame_store: made at the first frame
     stay* staying = nullptr;              // core/task: the innermost stay with a pool that no account tells of
     watchdog* watching = nullptr;         // core/report: the watchdog whose thread this is
     pool_anchor* home = nullptr;          // core/sched: the pool whose worker this is; null on other threads

@@ -6,9 +6,12 @@
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <set>
+#include <stdexcept>
+#include <string>
 #include <utility>
 
 using namespace support;
@@ -22,6 +25,31 @@ TEST_CASE("loop: a bound fits a type that holds its value") {
     CHECK_FALSE(detail::keeps_value<std::uint32_t>(std::int64_t{1} << 32));
     CHECK_FALSE(detail::keeps_value<std::int64_t>(std::numeric_limits<std::uint64_t>::max()));
     CHECK(detail::keeps_value<std::int64_t>(std::numeric_limits<std::int32_t>::min()));
+}
+
+TEST_CASE("B3: a chunk that throws on a thief, and one that throws on its caller") {
+    lastly::pool pool(options(2));
+    for (int round = 0; round < 50; ++round) {
+        for (const int failing : {0, 1}) {
+            std::string what;
+            pool.run([&] {
+                std::latch both(2);
+                unsigned char dirt[4096];
+                std::fill(std::begin(dirt), std::end(dirt), static_cast<unsigned char>(0xa5 + round));   // what lies on the stack afterwards is no null
+                lastly::detail::keeps_value<int>(dirt[static_cast<std::size_t>(round)]);
+                try {
+                    lastly::parallel_for(pool, 0, 2, [&](int i) {
+                        both.arrive_and_wait();   // so that each has its thread
+                        if (i == failing) throw std::runtime_error(std::to_string(i));
+                    }, 1);
+                } catch (const std::runtime_error& e) {
+                    what = e.what();
+                }
+            });
+            CHECK(what == std::to_string(failing));
+        }
+    }
+    check_end(pool);
 }
 
 namespace {
