@@ -6,8 +6,10 @@
 #include "lastly/detail/thread_block.hpp"
 
 #include <csignal>
+#include <cxxabi.h>
 #include <cstdio>
 #include <new>
+#include <utility>
 #include <pthread.h>
 #include <sched.h>
 
@@ -118,6 +120,17 @@ void thread::detach() noexcept {
 }
 
 bool is_stack_scarce() noexcept { return reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)) < this_thread.scarce_stack; }
+
+namespace {
+// The first word of what the C++ ABI keeps for a thread: the innermost exception that a catch has.
+void*& caught_here() noexcept { return *reinterpret_cast<void**>(abi::__cxa_get_globals()); }
+}   // namespace
+
+nothing_caught::nothing_caught() noexcept : caught_(std::exchange(caught_here(), nullptr)) {}
+void nothing_caught::restore() noexcept { caught_here() = caught_; }
+
+no_cancellation::no_cancellation() noexcept : before_(0) { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
+no_cancellation::~no_cancellation() { ::pthread_setcancelstate(before_, nullptr); }
 
 void yield_thread() noexcept { ::sched_yield(); }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <system_error>
+#include <utility>
 
 namespace lastly::detail {
 
@@ -19,6 +20,10 @@ public:
     bool joinable() const noexcept { return joinable_; }
     void join() noexcept;
     void detach() noexcept;
+    void swap(thread& other) noexcept {
+        std::swap(id_, other.id_);
+        std::swap(joinable_, other.joinable_);
+    }
 
 private:
     std::uintptr_t id_ = 0;
@@ -30,6 +35,30 @@ void fail_thread_start(unsigned nth) noexcept;
 
 // Is less than a quarter of this thread's stack left? False on a thread that was not started here.
 bool is_stack_scarce() noexcept;
+
+// Until `restore`, nothing seems to be caught on this thread: forced unwinding can be noticed only by a catch within no other (P4).
+class nothing_caught {
+public:
+    nothing_caught() noexcept;
+    void restore() noexcept;
+    nothing_caught(const nothing_caught&) = delete;
+    nothing_caught& operator=(const nothing_caught&) = delete;
+
+private:
+    void* const caught_;
+};
+
+// While it lives, a request to cancel this thread waits.
+class no_cancellation {
+public:
+    no_cancellation() noexcept;
+    ~no_cancellation();
+    no_cancellation(const no_cancellation&) = delete;
+    no_cancellation& operator=(const no_cancellation&) = delete;
+
+private:
+    int before_;
+};
 
 void yield_thread() noexcept;
 // Tells the CPU that this is a spin.

@@ -1,6 +1,7 @@
 // See sink.hpp; edge R1 in README.md here.
 #include "core/report/sink.hpp"
 
+#include "core/base/thread.hpp"
 #include "lastly/detail/fault.hpp"
 
 #include <cstdio>
@@ -68,6 +69,7 @@ std::uint64_t site_counts::count(report_kind kind, creation_site site) noexcept 
 
 void error_sink::report(const error_report& r) noexcept {
     if (LASTLY_FAULT("E5")) return;
+    const no_cancellation here;   // a catch, or noexcept, is around this
     if (user_ != nullptr && *user_) {
         try {
             (*user_)(r);

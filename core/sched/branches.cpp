@@ -105,10 +105,12 @@ public:
     }
     ~shown_part() {
         run_.shown = nullptr;
-        run_record* const outer = run_.outer;
-        if (outer == nullptr || outer->shown != &books_.part.header) return;
-        books_.part.begin(*outer);
-        show_pending(*outer);
+        for (run_record* outer = run_.outer; outer != nullptr; outer = outer->outer) {
+            if (outer->shown != &books_.part.header) continue;
+            books_.part.begin(*outer);
+            show_pending(*outer);
+            return;
+        }
     }
     shown_part(const shown_part&) = delete;
     shown_part& operator=(const shown_part&) = delete;
@@ -171,8 +173,10 @@ bool forkers_have_left(std::chrono::steady_clock::time_point deadline) noexcept 
 }
 
 void join_in_passing(branch& b, branch_scope& s, branch_deque& d) {
+    nothing_caught here;   // but the unwinding that the caller has caught
     if (d.pop()) b.call(b, s);
     else join_stolen(b, s);
+    here.restore();        // not if the thread is left once more: then that one goes on
 }
 
 namespace {

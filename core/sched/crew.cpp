@@ -132,14 +132,17 @@ namespace {
 // A new thread goes on as that worker. False: none can be started.
 bool hand_over(worker& w) noexcept {
     pool_core& pool = w.pool;
-    const std::lock_guard lock(pool.stand_ins.growth);   // the owner may be leaving its threads to themselves
-    thread left = std::move(w.self);
-    left.detach();
-    w.is_up_already = true;
-    w.handed_over.store(0, relaxed);   // order: before the thread that reads it is started
-    if (w.self.start(&worker_main, &w, name_of(w).text)) return false;
-    if (pool.stand_ins.nobody_joins) w.self.detach();
-    w.handed_over.store(1, release);   // order: [B8] publishes the thread
+    {
+        const std::lock_guard lock(pool.stand_ins.growth);   // the owner may be leaving its threads to themselves
+        w.is_up_already = true;
+        w.handed_over.store(0, relaxed);   // order: before the thread that reads it is started
+        thread next;
+        if (next.start(&worker_main, &w, name_of(w).text)) return false;   // this one is joined, as ever
+        w.self.detach();
+        w.self.swap(next);
+        if (pool.stand_ins.nobody_joins) w.self.detach();
+    }
+    w.handed_over.store(1, release);   // order: [B8] publishes the thread: the pool may be gone from now on
     return true;
 }
 
@@ -157,6 +160,7 @@ void replace_thread(worker& w) noexcept {
     report.site = {"(worker)", w.index};
     pool.sink.report(report);
     if (w.tasks.size() != 0) pool.idle.notify();
+    tell_watchers(pool);
     pool.at_work.fetch_sub(1, seq_cst);   // order: [B4] its exit hook is over
     pool.left_work.notify_all();
     leave_pool(pool, &w.books);

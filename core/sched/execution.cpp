@@ -11,7 +11,6 @@
 #include "lastly/detail/fault.hpp"
 #include "lastly/detail/thread_block.hpp"
 
-#include <optional>
 #include <utility>
 
 namespace lastly::detail {
@@ -49,16 +48,21 @@ void retire(account& books, run_record& r) noexcept {
     if (!LASTLY_FAULT("L4-retired")) books.retired.add();
 }
 
-// A run's frame around its execution: at its end, also when the thread is left, the task is counted, published and retired.
+// A run's frame around its execution: at its end, also when the thread is left, the task is counted, published and retired. Until it is
+// published, which may run a destructor or the sink, it is this thread's current run, and the watchdog sees it.
 class run_end {
 public:
     run_end(pool_core& pool, account& books, frame& f, run_record& r) noexcept
-        : pool_(pool), books_(books), task_(f), run_(r), scope_(std::in_place, r), shown_(std::in_place, &books, f) {}
+        : pool_(pool), books_(books), task_(f), run_(r), interrupted_(books.now.load(relaxed)) {   // order: this thread's own
+        r.outer = this_thread.current;
+        this_thread.current = &r;
+        books.now.store(&f, release);   // order: [K2] the watchdog sees a frame that was handed out
+    }
     ~run_end() {
         conclude(pool_, books_, task_, run_);
-        shown_.reset();
+        books_.now.store(interrupted_, release);   // order: [K2] the task that was interrupted is shown again
         retire(books_, run_);
-        scope_.reset();
+        this_thread.current = run_.outer;
         if (run_.group != nullptr) earn_credit(books_, *run_.group);   // whoever waits for the group finds nothing of this task alive
     }
     run_end(const run_end&) = delete;
@@ -69,8 +73,7 @@ private:
     account& books_;
     frame& task_;
     run_record& run_;
-    std::optional<run_scope> scope_;       // until after publish: that may run a destructor or the sink
-    std::optional<shown_frame> shown_;     // likewise
+    frame* const interrupted_;
 };
 
 }   // namespace
@@ -90,6 +93,9 @@ void run_frame(pool_core& pool, account& books, frame& f) {
 }
 
 void end_runs_here(std::error_code cause) noexcept {
+    if (this_thread.self != nullptr) {
+        while (this_thread.self->branches.pop()) {}   // what nobody has begun is not begun
+    }
     for (run_record* r = this_thread.current; r != nullptr; r = r->outer) {
         this_thread.current = r;   // those above it are over
         abandon(*r, cause);
@@ -101,6 +107,7 @@ void end_runs_here(std::error_code cause) noexcept {
             retire(*r->books, *r);
             this_thread.current = r->outer;
             if (r->group != nullptr) earn_credit(*r->books, *r->group);
+            tell_watchers(pool);
         }
     }
     this_thread.current = nullptr;
@@ -117,6 +124,7 @@ public:
         offer_all_branches(w.branches);   // of what waits below: nobody comes back to it before this is over
     }
     ~deeper() {
+        fresh_.restore();
         --worker_.help_depth;
         if (worker_.in_hook) tell_watchers(worker_.pool);
     }
@@ -125,6 +133,7 @@ public:
 
 private:
     worker& worker_;
+    nothing_caught fresh_;   // by what waits below
 };
 
 bool is_husk(const frame& f) noexcept {

@@ -14,6 +14,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace lastly::detail {
 
@@ -132,7 +133,7 @@ void report_unread(pool_anchor& a, frame& f, const outcome& o) noexcept {
 
 void settle(run_record& r) noexcept {
     frame& f = *r.task;
-    if (r.pool == nullptr) return;   // a discarded task is nobody's error
+    if (r.pool == nullptr || std::exchange(r.is_settled, true)) return;   // a discarded task is nobody's error; a sink that calls exit is told once
     if (r.group != nullptr && settle_with_group(r)) return;
     if (!is_worth_reporting(*r.result)) return;
     const bool known = is_told(r, r.result->error());   // a finalizer threw it: the sink was told then
@@ -145,9 +146,10 @@ void settle(run_record& r) noexcept {
 
 void publish(frame& f, run_record& r) noexcept {
     if (!f.type().has_handle_part) {
-        free_frame(f);
+        if (!r.abandoned) free_frame(f);   // else its captures may be in use for as long as the process lives
         return;
     }
+    if (r.abandoned) f.state.fetch_or(husk, relaxed);   // order: likewise; nobody throws this husk away
     std::uint32_t now = f.state.load(acquire);   // order: [T4] sees what a dropped handle did
     const std::uint32_t* const address = f.state.address();
     f.show(phase::held, 0, 0);

@@ -35,7 +35,9 @@ auto as_branch(F& f) noexcept {
 struct called_pool {
     pool_core& core;
     creation_site site;
-    called_pool(pool& p, creation_site s = creation_site::current()) noexcept : core(pool_access::core(p)), site(s) {}
+    template <class P>
+        requires std::convertible_to<P, pool&>
+    called_pool(P&& p, creation_site s = creation_site::current()) : core(pool_access::core(static_cast<pool&>(p))), site(s) {}
 };
 
 // From a thread that runs no task of the pool.

@@ -363,6 +363,8 @@ TEST_CASE("parallel_invoke: callables as their types want to be called, and resu
     });
     CHECK(n == 4);
     CHECK_FALSE(lastly::detail::is_branch<int>);
+    parallel_invoke(std::ref(pool), [&] { ++n; });   // whatever converts to a pool
+    CHECK(n == 5);
     check_end(pool);
 }
 

@@ -90,6 +90,22 @@ TEST_CASE("P2: exit inside a finalizer counts it as run, and the rest of its cha
     CHECK(child->told == 1);
 }
 
+TEST_CASE("P2: exit in a sink: the chain has run, and nothing is told twice") {
+    shared_process<witness> child([](witness& w) {
+        lastly::pool_options o = options(1);
+        o.error_sink = [&](const lastly::error_report&) {
+            w.say('s');
+            std::exit(8);
+        };
+        lastly::pool pool(o);
+        pool.detach([] { throw 1; }, finally([&] { w.say('a'); }));
+        pool.wait_idle();
+        for (;;) std::this_thread::yield();
+    });
+    CHECK(child.exit_code() == 8);
+    CHECK(child->said() == "as");
+}
+
 TEST_CASE("P2: bodies below on the same stack follow, innermost first") {
     shared_process<witness> child([](witness& w) {
         lastly::pool pool(options(1));

@@ -364,6 +364,21 @@ TEST_CASE("P4: what is run in a wait for a stolen branch leaves its thread: the 
     }
 }
 
+TEST_CASE("P4: a thread can be left beneath a catch, and by two branches of one call") {
+    lastly::pool pool(options(1));
+    CHECK(is_thread_exited([&] {
+        pool.run([&] {
+            try {
+                throw 1;
+            } catch (int) {
+                pool.run([] { ::pthread_exit(nullptr); });
+            }
+        });
+    }));
+    CHECK(is_thread_exited([&] { pool.run([&] { parallel_invoke(pool, [] { ::pthread_exit(nullptr); }, [] { ::pthread_exit(nullptr); }); }); }));
+    check_end(pool);
+}
+
 TEST_CASE("B4-unwind: a chunk that leaves its thread ends its loop") {
     with_workers([](unsigned workers) {
         sink_log log;

@@ -220,16 +220,16 @@ void fork_up_to(branch_scope& s, branch_deque& d, Callables& all) {
     }
 }
 
+// Without room to offer them: one after the other, also when one of them leaves the thread.
 template <std::size_t I, class Callables>
 void run_in_order(branch_scope& s, Callables& all) {
     if constexpr (I < std::tuple_size_v<Callables>) {
-        try {
-            s.run_branch(std::get<I>(all));
-        } catch (forced_unwind&) {
-            run_in_order<I + 1>(s, all);
-            throw;
-        }
-        run_in_order<I + 1>(s, all);
+        struct rest {
+            branch_scope& scope;
+            Callables& callables;
+            ~rest() noexcept(false) { run_in_order<I + 1>(scope, callables); }
+        } const after{s, all};
+        s.run_branch(std::get<I>(all));
     }
 }
 

@@ -164,6 +164,7 @@ struct run_record {
     bool finalizing = false;
     bool body_is_over = false;           // or never began: the task's own chain runs
     bool chain_reported = false;
+    bool is_settled = false;             // its error has found somebody
     bool abandoned = false;              // its body, or a finalizer, never goes on (P2): nothing of it is destroyed
     atomic<std::uint32_t> shared_word{0};   // which of `cause` and `own` are there: branches on other threads write and read them, too
 };
