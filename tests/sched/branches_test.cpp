@@ -19,19 +19,6 @@ using lastly::parallel_invoke;
 using lastly::task_context;
 namespace this_task = lastly::this_task;
 
-namespace {
-
-bool is_thread_exited(const std::function<void()>& f) {
-    try {
-        f();
-    } catch (const std::system_error& e) {
-        return e.code() == lastly::errc::thread_exited;
-    }
-    return false;
-}
-
-}   // namespace
-
 TEST_CASE("branch-wake: a branch wakes a sleeping worker") {
     for (int round = 0; round < 20; ++round) {
         lastly::pool pool(options(2));

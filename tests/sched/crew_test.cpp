@@ -36,15 +36,6 @@ std::string name_of_this_thread() {
     return name;
 }
 
-bool is_thread_exited(const std::function<void()>& f) {
-    try {
-        f();
-    } catch (const std::system_error& e) {
-        return e.code() == errc::thread_exited;
-    }
-    return false;
-}
-
 // All workers are at work at the same time.
 void check_crew(lastly::pool& pool, unsigned workers) {
     std::latch together(static_cast<std::ptrdiff_t>(workers));

@@ -10,6 +10,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -122,6 +123,16 @@ void run_stolen(lastly::pool& pool, First first, Second second) {
         REQUIRE(std::this_thread::get_id() != here);
         second();
     });
+}
+
+// Does that throw what a task failed with whose thread was left (P4)?
+inline bool is_thread_exited(const std::function<void()>& f) {
+    try {
+        f();
+    } catch (const std::system_error& e) {
+        return e.code() == lastly::errc::thread_exited;
+    }
+    return false;
 }
 
 // Every pool of a test ends like this: the books balance and nothing lives.
