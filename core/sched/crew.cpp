@@ -138,7 +138,7 @@ bool hand_over(worker& w) noexcept {
         w.handed_over.store(0, relaxed);   // order: before the thread that reads it is started
         thread next;
         if (next.start(&worker_main, &w, name_of(w).text)) return false;   // this one is joined, as ever
-        w.self.detach();
+        w.left.swap(w.self);   // joined by the next one
         w.self.swap(next);
         if (pool.stand_ins.nobody_joins) w.self.detach();
     }

@@ -216,7 +216,8 @@ private:
 void worker_main(void* self) {
     worker& w = *static_cast<worker*>(self);
     pool_core& pool = w.pool;
-    while (w.handed_over.load(acquire) == 0) yield_thread();   // order: [B8] sees the thread that is noted as this worker's
+    while (w.handed_over.load(acquire) == 0) yield_thread();   // order: [B8] sees the threads that are noted as this worker's
+    w.left.join();   // its thread_local objects go now
     this_thread.home = pool.anchor;
     this_thread.self = &w;
     this_thread.books = &w.books;

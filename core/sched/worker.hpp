@@ -36,6 +36,7 @@ struct alignas(64) worker {
     bool is_up_already = false;     // its thread takes over from one that was left (P4)
     atomic<std::uint32_t> handed_over{1};   // 0: that one still writes here
     thread self;
+    thread left;                    // the thread that it took over from, until it has ended (P4)
 };
 
 // The workers, and behind them their stand-ins: a list that grows while others read it.
