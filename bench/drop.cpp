@@ -12,10 +12,8 @@
 
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <string>
-#include <vector>
 
 namespace {
 
@@ -29,16 +27,7 @@ struct settings {
 template <bench::drop_backend B>
 void measure(benchmark::State& state, const drop_shape& shape) {
     bench::run_drop<B>(shape);
-    std::vector<double> task;
-    unsigned threads = 0;
-    for ([[maybe_unused]] auto round : state) {
-        const bench::drop_times t = bench::run_drop<B>(shape);
-        state.SetIterationTime(t.task_ns * 1e-9 * static_cast<double>(shape.tasks));
-        task.push_back(t.task_ns);
-        threads = std::max(threads, t.threads);
-    }
-    state.counters["task_ns"] = bench::median(task);
-    if (shape.three_cleanups) state.counters["threads"] = threads;
+    bench::time_rounds(state, "task_ns", static_cast<double>(shape.tasks), shape.three_cleanups, [&] { return bench::run_drop<B>(shape); });
 }
 
 template <bench::drop_backend B>

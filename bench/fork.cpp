@@ -13,11 +13,9 @@
 
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <string_view>
-#include <vector>
 
 namespace {
 
@@ -33,16 +31,7 @@ void measure(benchmark::State& state, unsigned workers, unsigned n, bool cleanin
     B pool(workers);
     bench::run_fib(pool, n, cleaning);
     const double invocations = static_cast<double>(bench::known_fib(n).second);
-    std::vector<double> invoke;
-    unsigned threads = 0;
-    for ([[maybe_unused]] auto round : state) {
-        const bench::fib_times t = bench::run_fib(pool, n, cleaning);
-        state.SetIterationTime(t.invoke_ns * 1e-9 * invocations);
-        invoke.push_back(t.invoke_ns);
-        threads = std::max(threads, t.threads);
-    }
-    state.counters["invoke_ns"] = bench::median(invoke);
-    if (cleaning) state.counters["threads"] = threads;
+    bench::time_rounds(state, "invoke_ns", invocations, cleaning, [&] { return bench::run_fib(pool, n, cleaning); });
 }
 
 template <bench::fork_backend B>

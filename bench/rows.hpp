@@ -2,6 +2,8 @@
 // The main thread only. A benchmark is named `<row>/<backend>`; it times its rounds itself, a number of them that its options give.
 #pragma once
 
+#include "workloads/round_times.hpp"
+
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -28,6 +30,21 @@ void add_benchmark(const std::string& name, std::size_t rounds, Measure measure)
         ->UseManualTime()
         ->Unit(benchmark::kMillisecond)
         ->Iterations(static_cast<benchmark::IterationCount>(rounds));
+}
+
+// Times the benchmark's rounds; the counter is their median. `round()` returns round_times of so many operations.
+template <class Round>
+void time_rounds(benchmark::State& state, const char* counter, double operations, bool shows_threads, Round round) {
+    std::vector<double> took;
+    unsigned threads = 0;
+    for ([[maybe_unused]] auto iteration : state) {
+        const round_times t = round();
+        state.SetIterationTime(t.ns * 1e-9 * operations);
+        took.push_back(t.ns);
+        threads = std::max(threads, t.threads);
+    }
+    state.counters[counter] = median(std::move(took));
+    if (shows_threads) state.counters["threads"] = threads;
 }
 
 // Whether `argument` is `option` and then a number of at least `least`; `option` ends in '='.

@@ -12,11 +12,9 @@
 
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <utility>
-#include <vector>
 
 namespace {
 
@@ -31,16 +29,7 @@ template <bench::spawn_backend B>
 void measure(benchmark::State& state, unsigned workers, std::size_t tasks, spawn_kind kind) {
     B pool(workers);
     bench::run_spawn(pool, tasks, kind);
-    std::vector<double> task;
-    unsigned threads = 0;
-    for ([[maybe_unused]] auto round : state) {
-        const bench::spawn_times t = bench::run_spawn(pool, tasks, kind);
-        state.SetIterationTime(t.task_ns * 1e-9 * static_cast<double>(tasks));
-        task.push_back(t.task_ns);
-        threads = std::max(threads, t.threads);
-    }
-    state.counters["task_ns"] = bench::median(task);
-    state.counters["threads"] = threads;
+    bench::time_rounds(state, "task_ns", static_cast<double>(tasks), true, [&] { return bench::run_spawn(pool, tasks, kind); });
 }
 
 template <bench::spawn_backend B>

@@ -10,7 +10,7 @@ namespace bench {
 
 class lastly_pool {
 public:
-    explicit lastly_pool(unsigned workers) : pool_(options(workers)) {}
+    explicit lastly_pool(unsigned workers) : pool_({.workers = workers}) {}
 
     class producer {
     public:
@@ -32,11 +32,6 @@ public:
     void wait(Done&&) { pool_.wait_idle(); }
 
 private:
-    static lastly::pool_options options(unsigned workers) {
-        lastly::pool_options o;
-        o.workers = workers;
-        return o;
-    }
     lastly::pool pool_;
 };
 

@@ -12,7 +12,7 @@ namespace bench {
 
 class lastly_drop {
 public:
-    explicit lastly_drop(unsigned workers) : workers_(workers), pool_(options(workers)) {}
+    explicit lastly_drop(unsigned workers) : workers_(workers), pool_({.workers = workers}) {}
 
     template <class F>
     void within(F&& f) { f(); }
@@ -33,11 +33,6 @@ public:
     }
 
 private:
-    static lastly::pool_options options(unsigned workers) {
-        lastly::pool_options o;
-        o.workers = workers;
-        return o;
-    }
     const unsigned workers_;
     lastly::pool pool_;
 };

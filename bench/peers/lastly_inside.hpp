@@ -11,7 +11,7 @@ namespace bench {
 
 class lastly_inside {
 public:
-    explicit lastly_inside(unsigned workers) : pool_(options(workers)) {}
+    explicit lastly_inside(unsigned workers) : pool_({.workers = workers}) {}
 
     template <class F>
     void within(F&& f) { pool_.run(std::forward<F>(f)); }
@@ -55,11 +55,6 @@ public:
     };
 
 private:
-    static lastly::pool_options options(unsigned workers) {
-        lastly::pool_options o;
-        o.workers = workers;
-        return o;
-    }
     lastly::pool pool_;
 };
 

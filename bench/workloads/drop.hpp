@@ -5,6 +5,7 @@
 #pragma once
 
 #include "workloads/empty_task.hpp"
+#include "workloads/round_times.hpp"
 #include "workloads/tally.hpp"
 
 #include <atomic>
@@ -34,11 +35,6 @@ struct drop_shape {
     bool three_cleanups;
 };
 
-struct drop_times {
-    double task_ns;     // a dropped task
-    unsigned threads;   // that ran cleanups; 0: there were none
-};
-
 // One after the other: a pool may hand several tasks to one worker at once.
 template <drop_backend B>
 void hold_all(B& pool, std::atomic<unsigned>& arrived, unsigned workers) {
@@ -53,7 +49,7 @@ void hold_all(B& pool, std::atomic<unsigned>& arrived, unsigned workers) {
 }
 
 template <drop_backend B>
-drop_times run_drop(const drop_shape& shape) {
+round_times run_drop(const drop_shape& shape) {
     using clock = std::chrono::steady_clock;
     tally counted;
     std::atomic<unsigned> arrived{0};

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "workloads/empty_task.hpp"
+#include "workloads/round_times.hpp"
 #include "workloads/tally.hpp"
 
 #include <chrono>
@@ -52,13 +53,8 @@ std::uint64_t fib_cleaning(B& in, const cleanup& c, unsigned n) {
     return a + b;
 }
 
-struct fib_times {
-    double invoke_ns;   // an invocation
-    unsigned threads;   // that ran cleanups; 0: not counted
-};
-
 template <fork_backend B>
-fib_times run_fib(B& in, unsigned n, bool cleaning) {
+round_times run_fib(B& in, unsigned n, bool cleaning) {
     using clock = std::chrono::steady_clock;
     const auto [right, invocations] = known_fib(n);
     tally counted;

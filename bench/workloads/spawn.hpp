@@ -6,6 +6,7 @@
 #pragma once
 
 #include "workloads/empty_task.hpp"
+#include "workloads/round_times.hpp"
 #include "workloads/tally.hpp"
 
 #include <chrono>
@@ -42,11 +43,6 @@ concept spawn_backend = requires(B& in, typename B::group& members, task_body bo
     members.wait();
 };
 
-struct spawn_times {
-    double task_ns;     // a task
-    unsigned threads;   // that ran tasks
-};
-
 template <class Group>
 void spawn_all(Group& members, tally& to, std::size_t count, spawn_kind kind) {
     const task_body body{&to, 1};
@@ -64,7 +60,7 @@ void spawn_all(Group& members, tally& to, std::size_t count, spawn_kind kind) {
 }
 
 template <spawn_backend B>
-spawn_times run_spawn(B& in, std::size_t tasks, spawn_kind kind) {
+round_times run_spawn(B& in, std::size_t tasks, spawn_kind kind) {
     using clock = std::chrono::steady_clock;
     tally counted;
     clock::duration taken{};
