@@ -183,10 +183,11 @@ void branch_scope::run_branch(F&& f) {
     std::conditional_t<(sizeof(F) > 0), task_context, void> here(run);   // complete where this is compiled; its finalizers may use it, too
     try {
         f(here);
-    } catch (forced_unwind&) {
-        branch_left_thread(*this);
-        throw;
     } catch (...) {
+        if (is_forced_unwind()) {
+            branch_left_thread(*this);
+            throw;
+        }
         branch_threw(*this);
     }
     if (is_open) close_branch(*this);
@@ -211,7 +212,7 @@ void fork_up_to(branch_scope& s, branch_deque& d, Callables& all) {
         d.push(b);
         try {
             fork_up_to<I - 1>(s, d, all);
-        } catch (forced_unwind&) {
+        } catch (...) {   // forced unwinding: the branch's own exceptions are in the scope
             join_in_passing(b, s, d);
             throw;
         }
@@ -240,7 +241,7 @@ void fork(run_record& r, std::tuple<Branch...> all) {
     try {
         if (r.forks != nullptr && r.forks->has_room(sizeof...(Branch))) fork_up_to<sizeof...(Branch) - 1>(s, *r.forks, all);
         else run_in_order<0>(s, all);
-    } catch (forced_unwind&) {
+    } catch (...) {   // forced unwinding
         if (s.error != nullptr) tell_branch_error(r, s.error, s.how);
         throw;
     }

@@ -24,14 +24,15 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cxxabi.h>
 #include <exception>
 #include <system_error>
 
 namespace lastly::detail {
 
-// What passes through when a thread leaves: pthread_exit, and thread cancellation (P4). It must go on.
-using forced_unwind = abi::__forced_unwind;
+// Within catch (...): is this a thread that leaves, by pthread_exit or cancellation (P4)? Its unwinding must go on: rethrow it.
+// No C++ exception is at hand then; a handler for abi::__forced_unwind& would bind a reference to nothing. An exception of
+// another language looks the same, and goes on, too.
+inline bool is_forced_unwind() noexcept { return std::current_exception() == nullptr; }
 
 struct frame;
 struct run_record;

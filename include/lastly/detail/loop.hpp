@@ -39,7 +39,7 @@ public:
         branch_scope s(r);
         try {
             run_chunks(s, r.forks, 0, (count_ - 1) / grain_ + 1);
-        } catch (forced_unwind&) {
+        } catch (...) {   // forced unwinding: what a chunk throws is in end_
             if (end_.error != nullptr) tell_branch_error(r, end_.error, end_.how);
             throw;
         }
@@ -65,7 +65,7 @@ private:
             d->push(upper);
             try {
                 run_chunks(s, d, first, middle);
-            } catch (forced_unwind&) {
+            } catch (...) {   // forced unwinding
                 join_in_passing(upper, s, *d);
                 throw;
             }
@@ -82,7 +82,7 @@ private:
                 const std::uint64_t to = from + std::min(grain_, count_ - from);
                 for (std::uint64_t i = from; i < to; ++i) call(here, i);
             });
-        } catch (forced_unwind&) {
+        } catch (...) {   // forced unwinding
             keep_chunk_error(end_, s);
             throw;
         }

@@ -167,11 +167,12 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
             } else {
                 outcome_access::succeed(res, call_body(f, context));
             }
-        } catch (forced_unwind&) {   // the thread leaves: the chain runs while it unwinds (P4)
-            body_left_thread(r);
-            f.type().finish(f, r);
-            throw;
         } catch (...) {
+            if (is_forced_unwind()) {   // the chain runs while the thread unwinds (P4)
+                body_left_thread(r);
+                f.type().finish(f, r);
+                throw;
+            }
             body_threw(r);
         }
     }
