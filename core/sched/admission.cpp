@@ -3,6 +3,7 @@
 // sees the gate. 2. An accepted task is published, whatever memory is left. 3. The announcement of a thread that is no worker also
 // counts in the injector's sum: no worker goes to sleep while a task is on its way in. See README.md here.
 #include "core/base/clock.hpp"
+#include "core/base/test_point.hpp"
 #include "core/sched/pool_core.hpp"
 #include "core/sched/room.hpp"
 #include "core/task/group.hpp"
@@ -30,6 +31,7 @@ void enqueue(pool_core& pool, account& books, frame& f, const group_core* group)
         books.spilled.announce();
         pool.entrance.spill(f);
     }
+    LASTLY_POINT("queued");
     pool.idle.notify();
 }
 
@@ -124,7 +126,9 @@ verdict admit(pool_core& pool, account* books, frame& f, bool with_handle, patie
     const room_result room = find_room(pool, f, p, group, refused);
     const auto columns = columns_now(pool, from_a_task);
     announce(*books, columns, from_a_task && books->worker);
+    LASTLY_POINT("announced");
     const std::uint32_t gate = pool.anchor->gate().load(seq_cst);   // order: [A1] after the announcement
+    LASTLY_POINT("admitted");
     if (room == room_result::closed || columns == &account::late || is_rejecting(gate, from_a_task)) refused = errc::pool_closed;
     else if (room == room_result::full) refused = errc::pool_full;
     if (refused) {

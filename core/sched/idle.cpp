@@ -1,6 +1,7 @@
 // See idle.hpp; the protocol, its proof, and the edges I1 to I4 are in README.md here.
 #include "core/sched/idle.hpp"
 
+#include "core/base/test_point.hpp"
 #include "lastly/detail/fault.hpp"
 
 namespace lastly::detail {
@@ -102,10 +103,12 @@ bool idle_workers::any_seat_taken() const noexcept {
 
 void idle_workers::wake_one() noexcept {
     if (LASTLY_FAULT("lost-wake")) return;
+    LASTLY_POINT("waking");
     std::uint64_t now = word_.load(seq_cst);   // order: [I1] after the work was published
     for (;;) {
         if (sleepers(now) == 0 || searchers(now) != 0) return;
         if (!word_.compare_exchange_weak(now, now + one_searcher, seq_cst, seq_cst)) continue;   // order: [I1] whoever prepares later sees the work
+        LASTLY_POINT("waking-a-seat");
         if (free_a_seat()) return;
         now = word_.fetch_sub(one_searcher, seq_cst) - one_searcher;   // order: [I1] the look at the seats comes after
         if (!any_seat_taken()) return;   // those that are counted are awake and will look again

@@ -2,6 +2,7 @@
 // Any thread. Invariants: 1. The gate is closed before the books are read (A4). 2. A pool is reported complete only when its books
 // balance (G3). 3. One thread ends the workers; others wait for it. 4. No thread is ever killed (S2).
 #include "core/base/clock.hpp"
+#include "core/base/test_point.hpp"
 #include "core/report/watchdog.hpp"
 #include "core/sched/pool_core.hpp"
 #include "core/sched/stand_in.hpp"
@@ -140,6 +141,7 @@ void abandon_to_its_workers(pool_core& pool) noexcept {
 }   // namespace
 
 void close_gate(pool_core& pool, std::uint32_t bits) noexcept {
+    LASTLY_POINT("closing");
     pool.anchor->gate().fetch_or(bits, seq_cst);   // order: [A1] before the books are read; [G1] tasks see the stop; [C1] before the look at the blocked callers
     pool.room.notify_all();
     if ((bits & gate_abrupt) != 0) context_access::node(pool.root)->cancel(errc::pool_shutdown);

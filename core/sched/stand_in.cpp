@@ -1,10 +1,10 @@
 // See stand_in.hpp; edges I1, I2, I4 and W5 in README.md here.
 #include "core/sched/stand_in.hpp"
 
+#include "core/base/test_point.hpp"
 #include "core/sched/pool_core.hpp"
 #include "lastly/detail/fault.hpp"
 #include "lastly/detail/thread_block.hpp"
-
 
 namespace lastly::detail {
 
@@ -33,6 +33,7 @@ void look_for_work(pool_core& pool) noexcept {
 bool lend_a_place(pool_core& pool) noexcept {
     const unsigned crew = pool.workers.size();
     for (unsigned i = pool.options.workers; i < crew; ++i) {
+        LASTLY_POINT("lending");
         if (pool.idle.lend(i)) return true;
     }
     return false;

@@ -1,6 +1,7 @@
 // The worker's loop: own tasks, then a search, then sleep. See worker.hpp, and README.md here.
 #include "core/sched/worker.hpp"
 
+#include "core/base/test_point.hpp"
 #include "core/sched/pool_core.hpp"
 #include "core/structures/frame_store.hpp"
 #include "lastly/detail/fault.hpp"
@@ -36,6 +37,7 @@ std::size_t take_over(worker& w, std::size_t kept, frame** first) noexcept {
         __builtin_prefetch(batch[i], 1);   // its lines lie in the submitter's cache, or in memory
         items[i - kept] = {batch[i], look_at_task};
     }
+    LASTLY_POINT("batch-taken");
     if (got > kept && !w.tasks.push_all(items, got - kept)) {
         for (std::size_t i = kept; i < got; ++i) {   // the deque cannot grow: back to where they can wait
             w.books.spilled.announce();
@@ -178,11 +180,14 @@ finding search(worker& w, bool is_searcher) noexcept {
             return {};
         }
         trim(magazines_kept, &no_work_yet, &w);
+        LASTLY_POINT("going-to-sleep");
         if (pool.idle.prepare(w.index)) on_idle(pool);
+        LASTLY_POINT("prepared");
         if (any_queue_has_work(pool) || (pool.anchor->gate().load(seq_cst) & gate_gone) != 0) {   // order: [I4] after the seat was taken: the last to set it wakes every seat
             if (pool.idle.cancel(w.index)) yield_thread();   // the work may be on its way: its submitter wants the CPU
             else stay_down(w);
         } else {
+            LASTLY_POINT("asleep");
             pool.idle.commit(w.index);
         }
     }

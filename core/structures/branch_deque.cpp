@@ -1,6 +1,7 @@
 // See lastly/detail/fork.hpp for the owner's fast side, README.md here for the edges J1 to J3.
 // Owner: offer, pop_public, find_room. Any thread: steal, steal_part_of, size. Invariants: 1. A branch is given out once: by the owner
 // alone, or to whoever moves `top` past it. 2. `top` only grows. 3. A slot is read before `top` moves, and counts only if that succeeded.
+#include "core/base/test_point.hpp"
 #include "lastly/detail/fault.hpp"
 #include "lastly/detail/fork.hpp"
 
@@ -20,6 +21,7 @@ bool branch_deque::pop_public() noexcept {
     const std::int64_t i = public_here_ - 1;
     if (top_.load(relaxed) > i) return LASTLY_FAULT("branch-last");   // order: once past it, for good
     public_end_.store(i, seq_cst);                  // order: [J2] before the look at top: a thief sees this end, or we see its top
+    LASTLY_POINT("branch-pop");
     const std::int64_t t = top_.load(seq_cst);      // order: [J2] after the store of the end
     if (t < i) {
         end_ = public_here_ = i;
@@ -38,6 +40,7 @@ bool branch_deque::find_room(std::int64_t count) noexcept {
 
 branch* branch_deque::take(std::int64_t top, bool& contended) noexcept {
     branch* const b = slot(top).load(relaxed);                              // order: the end was read before (J1); counts only if top is moved afterwards
+    LASTLY_POINT("branch-steal");
     if (top_.compare_exchange_strong(top, top + 1, seq_cst, relaxed)) return b;   // order: [J3] the slot was read before; [J2] once only
     contended = true;
     return nullptr;

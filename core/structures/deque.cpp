@@ -1,6 +1,7 @@
 // See deque.hpp for the protocol's invariants, README.md here for the edges D1 to D4.
 #include "core/structures/deque.hpp"
 
+#include "core/base/test_point.hpp"
 #include "lastly/detail/fault.hpp"
 
 #include <new>
@@ -60,6 +61,7 @@ deque::buffer* deque::room_for(std::int64_t bottom, std::int64_t top, std::size_
     buffer* const grown = buffer::make(capacity, now);
     if (grown == nullptr) return nullptr;
     for (std::int64_t i = top; i < bottom; ++i) grown->put(i, now->get(i));
+    LASTLY_POINT("deque-grow");
     buffer_.store(grown, release);   // order: [D2] a thief that sees the new buffer sees the items copied into it
     return grown;
 }
@@ -85,6 +87,7 @@ bool deque::pop(deque_item& item) noexcept {
     bottom_.store(b, seq_cst);                          // order: [D4] before the look at top: a thief sees this bottom, or we see its top
     const std::int64_t t = top_.load(seq_cst);          // order: [D4] after the store of bottom
     top_seen_ = t;
+    LASTLY_POINT("deque-pop");
     if (t < b) {
         item = buffer_.load(relaxed)->get(b);           // order: only the owner stores it
         return true;
@@ -105,6 +108,7 @@ bool deque::steal(deque_item& item, bool& contended) noexcept {
     const std::int64_t b = bottom_.load(seq_cst);   // order: [D1] sees the slots that its store published; [D4] after top
     if (t >= b) return false;
     item = buffer_.load(acquire)->get(t);           // order: [D2] sees the items copied into a grown buffer
+    LASTLY_POINT("deque-steal");
     if (LASTLY_FAULT("deque-last-item") && t + 1 == b) return true;
     if (top_.compare_exchange_strong(t, t + 1, seq_cst, relaxed)) return true;   // order: [D3] the slot was read before; [D4] once only
     contended = true;

@@ -4,6 +4,7 @@
 // multiple of a billion changes to be deceived. Source: Treiber, "Systems programming: coping with parallelism" (1986).
 #pragma once
 
+#include "core/base/test_point.hpp"
 #include "lastly/detail/atomic.hpp"
 
 #include <cstdint>
@@ -29,6 +30,7 @@ public:
         std::uint64_t head = head_.load(acquire);   // order: [N1] sees what was linked
         while ((head & number_mask) != 0) {
             const std::uint64_t next = Links::link(head & number_mask).load(relaxed);   // order: stale only if the exchange below fails
+            LASTLY_POINT("stack-pop");
             if (head_.compare_exchange_weak(head, next_tag(head) | next, acq_rel, acquire)) return head & number_mask;   // order: [N1] hands on what others published
         }
         return 0;

@@ -2,6 +2,7 @@
 #include "core/task/completion.hpp"
 
 #include "core/base/clock.hpp"
+#include "core/base/test_point.hpp"
 #include "core/base/thread.hpp"
 #include "core/structures/frame_store.hpp"
 #include "core/task/context.hpp"
@@ -153,6 +154,7 @@ void publish(frame& f, run_record& r) noexcept {
     std::uint32_t now = f.state.load(acquire);   // order: [T4] sees what a dropped handle did
     const std::uint32_t* const address = f.state.address();
     f.show(phase::held, 0, 0);
+    LASTLY_POINT("publishing");
     while ((now & handle) != 0) {
         if (f.state.compare_exchange_weak(now, now | done, acq_rel, acquire)) {   // order: [T4] publishes the outcome: the last touch
             if ((now & waited) != 0) futex_wake_all(address);

@@ -4,6 +4,7 @@
 
 #include "core/base/clock.hpp"
 #include "core/base/futex.hpp"
+#include "core/base/test_point.hpp"
 #include "core/task/timers.hpp"
 #include "lastly/detail/fault.hpp"
 
@@ -204,6 +205,7 @@ bool context_node::claim(std::error_code cause) noexcept {
     if (lost && !LASTLY_FAULT("E2-context")) return false;
     cause_value_ = cause.value();
     cause_category_ = &cause.category();
+    LASTLY_POINT("stopping");
     const std::uint32_t before = state_.fetch_or(stop_set, detail::release);   // order: [Y1] publishes the cause
     if ((before & sleepers) != 0 && !LASTLY_FAULT("C1-context")) futex_wake_all(state_.address());
     return true;

@@ -2,6 +2,7 @@
 #include "core/task/group.hpp"
 
 #include "core/base/clock.hpp"
+#include "core/base/test_point.hpp"
 #include "core/base/thread.hpp"
 #include "core/structures/frame_store.hpp"
 #include "core/structures/tagged_stack.hpp"
@@ -51,6 +52,7 @@ void group_core::enter(unsigned line, std::uint64_t credits) noexcept {
 }
 
 void group_core::leave(std::uint64_t credits) noexcept {
+    LASTLY_POINT("leaving-a-group");
     if (LASTLY_FAULT("credit-lost")) --credits;
     left_.fetch_add(credits, seq_cst);   // order: [U3] whoever sees the sum sees what the members did; [U4] before the look at the waiters
     if (complete_.has_waiters() && is_complete()) complete_.notify_all();

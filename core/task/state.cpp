@@ -1,6 +1,7 @@
 // See state.hpp; the transition table and the edges T1 to T5 are in README.md here.
 #include "core/task/state.hpp"
 
+#include "core/base/test_point.hpp"
 #include "core/base/thread.hpp"
 #include "core/task/context.hpp"
 #include "lastly/detail/fault.hpp"
@@ -53,6 +54,7 @@ void drop_reference(frame& f, std::uint32_t which) noexcept {
 }
 
 take_result take_from_queue(frame& f) noexcept {
+    LASTLY_POINT("taking");
     const std::uint32_t before = f.state.fetch_or(taken, acq_rel);   // order: [T1] a waiter's claim and this exclude each other
     if ((before & taken) == 0) return take_result::mine;
     if (LASTLY_FAULT("W1")) return take_result::mine;
@@ -61,6 +63,7 @@ take_result take_from_queue(frame& f) noexcept {
 }
 
 bool claim_in_place(frame& f) noexcept {
+    LASTLY_POINT("claiming");
     std::uint32_t now = f.state.load(relaxed);   // order: a first guess
     while ((now & (taken | done)) == 0) {
         if (f.state.compare_exchange_weak(now, now | taken | husk, acq_rel, relaxed)) return true;   // order: [T1] sees the frame as its submitter left it
