@@ -1,0 +1,29 @@
+// A program of scenarios: each runs in a process of its own, and another one judges what it leaves behind.
+// One thread, called from main.
+#pragma once
+
+#include <lastly/stress/round.hpp>
+
+#include <cstdint>
+#include <span>
+
+namespace lastly::stress {
+
+/// One way of treating a pool, run in rounds.
+struct scenario {
+    const char* name;                     ///< letters, digits, '-'
+    const char* about;                    ///< one line for --list
+    void (*run)(round&);                  ///< one round: submits about `tasks()` tasks, and is back when they are over
+    std::uint64_t round_tasks = 16384;    ///< tasks of a round
+    unsigned share = 10;                  ///< of the whole run's tasks, compared with the other scenarios' shares
+    unsigned spare = 0;                   ///< cells beyond `tasks()` that a round may need, in hundredths of it
+    bool flat_memory = false;             ///< resident memory has to stay flat over the rounds
+};
+
+/// Runs what the command line asks for; see --help. Returns main's exit code: 0 all laws held, 1 a law was broken, 2 usage, 3 a scenario
+/// hung, 4 it crashed, 77 nothing was run.
+/// Requires: called from main before any thread was started; the program starts itself again for each scenario, with LASTLY_STRESS_CHILD in
+/// its environment.
+int run_suite(int argc, char** argv, std::span<const scenario> scenarios);
+
+}   // namespace lastly::stress

@@ -1,0 +1,74 @@
+// See child.hpp.
+#include "stress/runner/child.hpp"
+
+#include "core/base/test_point.hpp"
+#include "stress/witness/arena.hpp"
+#include "stress/witness/watched.hpp"
+
+#include <lastly/detail/fault.hpp>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <string_view>
+#include <thread>
+
+#include <sys/prctl.h>
+#include <unistd.h>
+
+namespace lastly::stress::detail {
+
+namespace {
+
+bool say(int socket, char word) { return ::write(socket, &word, 1) == 1; }
+bool hear(int socket, char wanted) {
+    char word = 0;
+    return ::read(socket, &word, 1) == 1 && word == wanted;
+}
+
+void run_round(const scenario& s, arena& memory) {
+    lastly::detail::set_chaos(memory.header().chaos);
+    round r(memory.header(), memory.cells());
+    try {
+        s.run(r);
+    } catch (const std::exception& e) {
+        char rule[300];
+        std::snprintf(rule, sizeof rule, "the scenario: it was left by an exception: %s", e.what());
+        r.check(false, rule);
+    } catch (...) {
+        r.check(false, "the scenario: it was left by an exception that is no std::exception");
+    }
+}
+
+}   // namespace
+
+int run_child(const char* told, std::span<const scenario> scenarios) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);   // nobody judges it any more
+    int file = -1, socket = -1, questions = -1;
+    char name[128]{};
+    if (std::sscanf(told, "%d %d %d %127s", &file, &socket, &questions, name) != 4) {
+        std::fprintf(stderr, "lastly-stress: %s is set, and not by this program: \"%s\"; unset it\n", child_variable, told);
+        return 2;
+    }
+    const scenario* wanted = nullptr;
+    for (const scenario& s : scenarios) {
+        if (std::string_view(s.name) == name) wanted = &s;
+    }
+    if (wanted == nullptr) return 2;
+    if (const char* const fault = std::getenv("LASTLY_FAULT")) lastly::detail::activate_fault(fault);   // run_suite has seen that there are faults
+    arena memory = arena::open(file);
+    std::thread answers([questions] {
+        while (hear(questions, words::question)) show_watched_pools();
+    });
+    static_cast<void>(with_timeout(context::background(), std::chrono::hours(1)));   // the process's timer thread, which stays, counts as there before
+    bool goes_on = say(socket, words::ready);
+    while (goes_on && hear(socket, words::run)) {
+        run_round(*wanted, memory);
+        goes_on = say(socket, words::done);
+    }
+    answers.join();   // the judge has closed both
+    return 0;
+}
+
+}   // namespace lastly::stress::detail

@@ -1,0 +1,150 @@
+// What a suite's program does: reads its command line, runs the scenarios that are asked for, and tells how they ended.
+// One thread.
+#include <lastly/detail/fault.hpp>
+#include <lastly/stress/suite.hpp>
+
+#include "stress/runner/child.hpp"
+#include "stress/runner/options.hpp"
+#include "stress/runner/report.hpp"
+#include "stress/runner/trial.hpp"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+#include <random>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <fnmatch.h>
+#include <unistd.h>
+
+namespace lastly::stress {
+
+namespace detail {
+
+namespace {
+
+constexpr int usage_error = 2;
+
+bool is_wanted(const scenario& s, const options& o) {
+    return o.filters.empty() || std::any_of(o.filters.begin(), o.filters.end(), [&](const std::string& f) { return ::fnmatch(f.c_str(), s.name, 0) == 0; });
+}
+
+// Those that are asked for. Errors: std::invalid_argument for a pattern that fits none.
+std::vector<const scenario*> chosen(std::span<const scenario> all, const options& o) {
+    for (const std::string& f : o.filters) {
+        if (std::none_of(all.begin(), all.end(), [&](const scenario& s) { return ::fnmatch(f.c_str(), s.name, 0) == 0; })) {
+            throw std::invalid_argument("--filter " + f + ": no scenario is called like that; --list shows them");
+        }
+    }
+    std::vector<const scenario*> list;
+    unsigned number = 0;
+    for (const scenario& s : all) {
+        if (is_wanted(s, o) && number++ % o.shards == o.shard - 1) list.push_back(&s);
+    }
+    return list;
+}
+
+const scenario& named_in(const replay_order& order, std::span<const scenario> all) {
+    for (const scenario& s : all) {
+        if (order.scenario == s.name) return s;
+    }
+    throw std::invalid_argument("--replay " + order.to_text() + ": there is no scenario \"" + order.scenario + "\"; --list shows them");
+}
+
+std::size_t widest_name(std::span<const scenario> all) {
+    std::size_t widest = 0;
+    for (const scenario& s : all) widest = std::max(widest, std::strlen(s.name));
+    return widest;
+}
+
+void list_scenarios(std::span<const scenario> all, const options& o) {
+    for (const scenario* const s : chosen(all, o)) std::printf("%-*s  %s\n", static_cast<int>(widest_name(all)), s->name, s->about);
+}
+
+// Its share of the run, in rounds for 1, 2 and 8 workers, with and without chaos, of at most its own size.
+trial_plan plan_for(const scenario& s, std::uint64_t tasks, std::uint64_t shares, const options& o) {
+    constexpr std::uint64_t least_rounds = 6, least_tasks = 256;
+    const std::uint64_t own = tasks / shares * s.share;
+    const std::uint64_t rounds = std::max(least_rounds, (own + s.round_tasks - 1) / s.round_tasks);
+    return {rounds, std::min(s.round_tasks, std::max(least_tasks, own / rounds)), std::chrono::duration<double>(o.duration) * s.share / static_cast<double>(shares)};
+}
+
+run_result run_chosen(std::span<const scenario> all, const options& o, const std::string& program) {
+    run_result result;
+    std::random_device entropy;
+    result.seed = o.replay ? o.replay->seed : o.seed ? *o.seed : (std::uint64_t{entropy()} << 32 | entropy());
+    result.profile = o.profile;
+    result.build = build_words();
+    const std::vector<const scenario*> list = o.replay ? std::vector{&named_in(*o.replay, all)} : chosen(all, o);
+    std::printf("lastly-stress: seed %s, profile %s, %s\n", seed_text(result.seed).c_str(), to_string(o.profile), result.build.c_str());
+    std::fflush(stdout);
+    const std::uint64_t tasks = o.tasks != 0 ? o.tasks : tasks_of(o.profile);
+    std::uint64_t shares = 0;
+    for (const scenario* const s : list) shares += s->share;
+    progress shown(stdout, ::isatty(STDOUT_FILENO) != 0, widest_name(all));
+    const auto began = std::chrono::steady_clock::now();
+    for (const scenario* const s : list) {
+        const trial_plan plan = plan_for(*s, tasks, shares, o);
+        shown.begin(s->name, o.replay ? o.replay->tasks * o.times : plan.rounds * plan.round_tasks, result.scenarios.size() + 1, list.size());
+        result.scenarios.push_back(o.replay ? run_replay(*s, o, shown) : run_trial(*s, o, result.seed, plan, shown));
+        const scenario_result& r = result.scenarios.back();
+        shown.end(r);
+        for (const failure& f : r.failures) {
+            std::fputs(failure_block(program, r, f).c_str(), stdout);
+            if (o.replay) break;   // the others are of the same round
+        }
+        std::fflush(stdout);
+        if (!r.failures.empty() && !o.keep_going && !o.replay) break;
+    }
+    result.time = std::chrono::steady_clock::now() - began;
+    return result;
+}
+
+int run(const options& o, const std::string& program, std::span<const scenario> all) {
+    switch (o.what) {
+        case options::action::help: std::fputs(help(program).c_str(), stdout); return 0;
+        case options::action::version: std::printf("lastly-stress, %s\n", build_words().c_str()); return 0;
+        case options::action::list: list_scenarios(all, o); return 0;
+        case options::action::run: break;
+    }
+    const run_result result = run_chosen(all, o, program);
+    std::fputs(summary(result).c_str(), stdout);
+    if (o.replay && result.scenarios.size() == 1) {
+        std::printf("Replayed %u times, the same workload each time: it failed in %zu.\n", o.times, result.scenarios[0].failures.size());
+    }
+    try {
+        if (!o.junit.empty()) write_file(o.junit, junit(result, program));
+        if (!o.json.empty()) write_file(o.json, json(result, program));
+    } catch (const std::exception& e) {
+        std::fprintf(stderr, "%s: %s\n", program.c_str(), e.what());
+        return result.exit_code() != 0 ? result.exit_code() : usage_error;
+    }
+    return result.exit_code();
+}
+
+}   // namespace
+
+}   // namespace detail
+
+int run_suite(int argc, char** argv, std::span<const scenario> scenarios) {
+    if (const char* const told = std::getenv(detail::child_variable)) return detail::run_child(told, scenarios);
+    const std::string program = argc > 0 ? argv[0] : "lastly-stress";
+    if (std::getenv("LASTLY_FAULT") != nullptr && !lastly::detail::built_with_faults()) {
+        std::fprintf(stderr, "%s: LASTLY_FAULT is set, but the library was built without faults; configure with -DLASTLY_FAULTS=ON, in Meson -Dfaults=true\n", program.c_str());
+        return detail::usage_error;
+    }
+    try {
+        return detail::run(detail::parse(argc, argv), program, scenarios);
+    } catch (const std::invalid_argument& e) {
+        std::fprintf(stderr, "%s: %s\n", program.c_str(), e.what());
+    } catch (const std::exception& e) {
+        std::fprintf(stderr, "%s: cannot go on: %s\n", program.c_str(), e.what());
+    }
+    return detail::usage_error;
+}
+
+}   // namespace lastly::stress

@@ -1,0 +1,152 @@
+// See trial.hpp.
+#include "stress/runner/trial.hpp"
+
+#include "stress/runner/subject.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace lastly::stress::detail {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto finish_limit = 60s;
+
+// Resident memory after each round, and whether it grew once the pools' caches were warm.
+class memory_track {
+public:
+    void add(std::uint64_t bytes) { samples_.push_back(bytes); }
+    // Empty: flat, or too few rounds to tell. Least squares over the second half; growth beyond two per cent and 2 MiB over it counts.
+    std::string growth() const {
+        const std::size_t n = samples_.size() / 2;
+        if (n < 8) return {};
+        double sx = 0, sy = 0, sxx = 0, sxy = 0;
+        for (std::size_t i = 0; i < n; ++i) {
+            const double x = static_cast<double>(i), y = static_cast<double>(samples_[samples_.size() - n + i]);
+            sx += x, sy += y, sxx += x * x, sxy += x * y;
+        }
+        const double count = static_cast<double>(n);
+        const double slope = (count * sxy - sx * sy) / (count * sxx - sx * sx);
+        const double grown = slope * count, mean = sy / count;
+        if (grown < std::max(mean * 0.02, 2.0 * 1024 * 1024)) return {};
+        return "resident memory grew by " + std::to_string(static_cast<std::uint64_t>(grown) / 1024) + " KiB over the last " + std::to_string(n) + " rounds, from about " +
+               std::to_string(static_cast<std::uint64_t>(mean - grown / 2) / 1024) + " KiB";
+    }
+
+private:
+    std::vector<std::uint64_t> samples_;
+};
+
+class trial {
+public:
+    trial(const scenario& s, const options& o, std::uint64_t run_seed)
+        : scenario_(s), options_(o), run_seed_(run_seed), witness_(arena::make(room_for(s, o))) {
+        result_.name = s.name;
+    }
+
+    // False: it failed.
+    bool run_round(std::uint64_t index, std::uint64_t tasks, unsigned workers, bool tbb) {
+        if (!subject_) subject_.emplace(scenario_.name, witness_);
+        witness_.clear();
+        arena_header& h = witness_.header();
+        h.round = index;
+        h.seed = round_seed(run_seed_, scenario_.name, index);
+        h.tasks = tasks;
+        h.room = witness_.room();
+        h.workers = workers;
+        h.tbb = tbb;
+        h.chaos = index % 2 == 1 ? h.seed | 1 : 0;   // in every other round, where there are test points
+        ++h.turn;
+        last_ = {scenario_.name, index, run_seed_, tasks, workers, tbb};
+        const subject::answer answer = subject_->run_round(options_.hang_after);
+        verdict v = judge(witness_, answer != subject::answer::done);   // of a round that hangs, too: what is outstanding
+        ++result_.rounds;
+        result_.tasks += v.tasks;
+        result_.finalizers += v.finalizers;
+        if (answer == subject::answer::hung) return fail(end::hang, std::move(v), subject_->show_hang());
+        if (answer == subject::answer::gone) return fail(end::crash, std::move(v), subject_->last_words());
+        if (std::string left = subject_->leftovers(); !left.empty()) v.add("S1, S3", std::move(left));
+        memory_.add(subject_->resident_bytes());
+        return v.holds() || fail(end::broken, std::move(v), {});
+    }
+
+    scenario_result finish() {
+        if (subject_) {
+            if (std::string how = subject_->finish(finish_limit); !how.empty()) fail(end::crash, {}, "after its last round, " + how);
+            subject_.reset();
+        }
+        if (std::string grown = memory_.growth(); scenario_.flat_memory && !grown.empty()) {
+            verdict v;
+            v.add("memory", std::move(grown));
+            fail(end::broken, std::move(v), {});
+        }
+        return std::move(result_);
+    }
+    const scenario_result& so_far() const noexcept { return result_; }
+
+private:
+    static std::uint64_t room_for(const scenario& s, const options& o) {
+        const std::uint64_t tasks = o.replay ? std::max(o.replay->tasks, s.round_tasks) : s.round_tasks;
+        return tasks + tasks * s.spare / 100 + 4096;   // threads take cells in blocks, and may leave some
+    }
+    bool fail(end kind, verdict v, std::string details) {
+        result_.failures.push_back({kind, last_, v.broken, std::move(v.findings), std::move(details)});
+        if (result_.kind == end::passed || kind > result_.kind) result_.kind = kind;
+        subject_.reset();   // what it left behind would spoil later rounds
+        return false;
+    }
+
+    const scenario& scenario_;
+    const options& options_;
+    const std::uint64_t run_seed_;
+    arena witness_;
+    std::optional<subject> subject_;
+    memory_track memory_;
+    replay_order last_;
+    scenario_result result_;
+};
+
+}   // namespace
+
+std::uint64_t round_seed(std::uint64_t run_seed, const char* scenario, std::uint64_t index) noexcept {
+    std::uint64_t hash = 14695981039346656037u;   // FNV-1a
+    for (const char c : std::string_view(scenario)) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
+    random_numbers mixed(run_seed ^ hash);
+    return random_numbers(mixed() + index)();
+}
+
+scenario_result run_trial(const scenario& s, const options& o, std::uint64_t run_seed, trial_plan plan, progress& shown) {
+    constexpr unsigned workers_in_turn[] = {1, 2, 8};
+    trial t(s, o, run_seed);
+    const auto began = std::chrono::steady_clock::now();
+    const auto time = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began); };
+    for (std::uint64_t i = 0; i < plan.rounds || time() < plan.at_least; ++i) {
+        const bool passed = t.run_round(i, plan.round_tasks, o.workers != 0 ? o.workers : workers_in_turn[i % std::size(workers_in_turn)], o.tbb);
+        shown.advance(t.so_far().rounds, t.so_far().tasks);
+        if (!passed && !o.keep_going) break;
+    }
+    scenario_result r = t.finish();
+    r.time = time();
+    return r;
+}
+
+scenario_result run_replay(const scenario& s, const options& o, progress& shown) {
+    const replay_order& order = *o.replay;
+    trial t(s, o, order.seed);
+    const auto began = std::chrono::steady_clock::now();
+    for (unsigned i = 0; i < o.times; ++i) {
+        t.run_round(order.round, order.tasks, order.workers, order.tbb);
+        shown.advance(t.so_far().rounds, t.so_far().tasks);
+    }
+    scenario_result r = t.finish();
+    r.time = std::chrono::steady_clock::now() - began;
+    return r;
+}
+
+}   // namespace lastly::stress::detail

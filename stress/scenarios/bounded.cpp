@@ -1,0 +1,40 @@
+// Bounded pools under each overflow policy: rejected when full, blocked until there is room, run by the caller; submitters from outside and
+// from tasks, a stop for those that are blocked, a close while they are.
+#include "stress/scenarios/scenarios.hpp"
+
+#include <cstdint>
+
+namespace lastly::stress::scenarios {
+
+namespace {
+
+constexpr std::size_t capacity = 24;
+constexpr unsigned submitters = 3;
+
+std::uint8_t ends_under(overflow policy) { return policy == overflow::caller_runs ? ends::succeeded : ends::succeeded | ends::rejected; }
+
+void send_some(round& r, pool& p, std::uint64_t n, overflow policy) {
+    for (; n > 0; --n) {
+        send<2>(r.next(), {.ends = ends_under(policy)}, into(p), [&r, &p, policy](task_context& t, cell& c) {
+            defer(t, c);
+            // One in eight submits once more, from a worker, which never waits for room.
+            if (reinterpret_cast<std::uintptr_t>(&c) / sizeof(cell) % 8 == 0) send<1>(r.next(), {.ends = ends_under(policy)}, into(p), [] {});
+        });
+    }
+}
+
+}   // namespace
+
+void bounded(round& r) {
+    for (const overflow policy : {overflow::reject, overflow::block, overflow::caller_runs}) {
+        pool_options o = r.options();
+        o.capacity = capacity;
+        o.overflow = policy;
+        pool p(o);
+        const watch shown(p);
+        on_threads(submitters, [&](unsigned thread) { send_some(r, p, share_of(r.tasks() / 3, thread, submitters), policy); });
+        r.close(p);
+    }
+}
+
+}   // namespace lastly::stress::scenarios

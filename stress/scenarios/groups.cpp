@@ -1,0 +1,64 @@
+// Groups that are waited for: some fail fast, some collect; members that throw, nested groups waited for on workers, groups that are
+// cancelled or left without a wait, rounds on one group.
+#include "stress/scenarios/scenarios.hpp"
+
+#include <algorithm>
+#include <stdexcept>
+
+namespace lastly::stress::scenarios {
+
+namespace {
+
+struct failed_member : std::runtime_error {
+    failed_member() : std::runtime_error("a member failed") {}
+};
+
+// What a group of `members` ends in: all of them well, or one failure that stops the others, or a cancel.
+enum class fate { well, one_fails, cancelled, left, count };
+
+void fill_and_wait(round& r, pool& p, std::uint64_t members, group_policy policy, fate f, unsigned depth);
+
+void send_member(round& r, pool& p, task_group& g, bool fails, std::uint8_t ends, std::uint64_t inside, unsigned depth) {
+    send<1>(r.next(), {.ends = fails ? static_cast<std::uint8_t>(ends::failed | ends) : ends}, into(g), [&r, &p, fails, inside, depth](task_context& t, cell& c) {
+        defer(t, c);
+        if (inside > 0) fill_and_wait(r, p, inside, group_policy::collect, fate::well, depth + 1);
+        if (fails) throw failed_member();
+    });
+}
+
+void fill_and_wait(round& r, pool& p, std::uint64_t members, group_policy policy, fate f, unsigned depth) {
+    task_group g(p, policy);
+    const bool may_stop = f == fate::cancelled || f == fate::left || (f == fate::one_fails && policy == group_policy::fail_fast) || depth > 0;
+    const std::uint8_t ends = static_cast<std::uint8_t>(ends::succeeded | (may_stop ? ends::cancelled : 0));
+    for (std::uint64_t i = 0; i < members; ++i) {
+        const bool nests = depth == 0 && i % 8 == 3 && f == fate::well;
+        send_member(r, p, g, f == fate::one_fails && i == members / 2, ends, nests ? 4 : 0, depth);
+    }
+    if (f == fate::cancelled) g.cancel();
+    if (f == fate::left) return;
+    try {
+        g.wait();
+        r.check(f != fate::one_fails, "W1: a group with a failed member throws from its wait");
+    } catch (const failed_member&) {
+        r.check(f == fate::one_fails, "E1: only a group with a failed member throws its exception");
+    }
+}
+
+}   // namespace
+
+void groups(round& r) {
+    pool p(r.options());
+    const watch shown(p);
+    on_threads(2, [&](unsigned thread) {
+        random_numbers random = r.random(thread);
+        for (std::uint64_t left = share_of(r.tasks(), thread, 2); left > 0;) {
+            const std::uint64_t members = std::min<std::uint64_t>(left, 8 + random.below(48));
+            const auto f = static_cast<fate>(random.below(static_cast<std::uint64_t>(fate::count)));
+            fill_and_wait(r, p, members, random.one_in(2) ? group_policy::fail_fast : group_policy::collect, f, 0);
+            left -= members;
+        }
+    });
+    r.close(p);
+}
+
+}   // namespace lastly::stress::scenarios

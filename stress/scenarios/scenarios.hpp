@@ -1,0 +1,44 @@
+// Every scenario of lastly-stress, a file each.
+#pragma once
+
+#include <lastly/stress.hpp>
+
+#include <thread>
+#include <vector>
+
+namespace lastly::stress::scenarios {
+
+void storm(round& r);                // storm.cpp
+void trickle(round& r);              // trickle.cpp
+void trees(round& r);                // trees.cpp
+void short_lived(round& r);          // short_lived.cpp
+void bounded(round& r);              // bounded.cpp
+void groups(round& r);               // groups.cpp
+void handles(round& r);              // handles.cpp
+void contexts(round& r);             // contexts.cpp
+void deadlines(round& r);            // deadlines.cpp
+void throwing(round& r);             // throwing.cpp
+void busy_finalizers(round& r);      // busy_finalizers.cpp
+void discarded(round& r);            // discarded.cpp
+void shutdown(round& r);             // shutdown.cpp
+void abrupt(round& r);               // abrupt.cpp
+void own_worker(round& r);           // own_worker.cpp
+void many_pools(round& r);           // many_pools.cpp
+void branches(round& r);             // branches.cpp
+void crowd(round& r);                // crowd.cpp
+void churn(round& r);                // churn.cpp
+void combinations(round& r);         // combinations.cpp
+
+// Calls f(number of the thread) on so many threads at once, and joins them.
+template <class F>
+void on_threads(unsigned threads, F f) {
+    std::vector<std::thread> all;
+    all.reserve(threads);
+    for (unsigned i = 0; i < threads; ++i) all.emplace_back([&f, i] { f(i); });
+    for (std::thread& t : all) t.join();
+}
+
+// Which of `parts` equal shares of n, the first ones one larger where it does not divide.
+constexpr std::uint64_t share_of(std::uint64_t n, unsigned part, unsigned parts) noexcept { return n / parts + (part < n % parts ? 1 : 0); }
+
+}   // namespace lastly::stress::scenarios

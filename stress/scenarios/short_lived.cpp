@@ -1,0 +1,35 @@
+// Threads that live for a few submissions: each leaves its account, its magazine and its producer behind for others.
+#include "stress/scenarios/scenarios.hpp"
+
+#include <algorithm>
+
+namespace lastly::stress::scenarios {
+
+void short_lived(round& r) {
+    constexpr task_plan plan{.ends = ends::succeeded, .must_begin = true};
+    constexpr std::uint64_t tasks_a_thread = 64;
+    constexpr unsigned threads_at_once = 4;
+    pool p(r.options());
+    const watch shown(p);
+    for (std::uint64_t left = r.tasks(); left >= threads_at_once;) {
+        const std::uint64_t each = std::min(tasks_a_thread, left / threads_at_once);
+        on_threads(threads_at_once, [&](unsigned) {
+            for (std::uint64_t i = 0; i < each; ++i) {
+                if (i % 16 != 0) {
+                    send<1>(r.next(), plan, into(p), [](task_context& t, cell& c) { defer(t, c); });
+                    continue;
+                }
+                cell& c = r.next();
+                task_plan waited = plan;
+                waited.waiters = 1;
+                const auto h = send<1>(c, waited, for_handle(p), [] {});
+                h->wait();
+                tell(c, *h);
+            }
+        });
+        left -= each * threads_at_once;
+    }
+    r.close(p);
+}
+
+}   // namespace lastly::stress::scenarios

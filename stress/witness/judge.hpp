@@ -1,0 +1,35 @@
+// The laws, and which of them a round broke. Runs in the judge's process, while the other one waits or is gone.
+// One thread.
+#pragma once
+
+#include "stress/witness/arena.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace lastly::stress::detail {
+
+// One broken law: its rule numbers in core/contract.md, and what was seen.
+struct finding {
+    std::string law;
+    std::string what;
+};
+
+struct verdict {
+    std::uint64_t tasks = 0;              // cells that were used
+    std::uint64_t finalizers = 0;         // that ran
+    std::uint64_t broken = 0;             // laws broken, all of them
+    std::vector<finding> findings;        // the first few
+
+    void add(std::string law, std::string what);
+    bool holds() const noexcept { return broken == 0; }
+};
+
+// Judges each cell, and the sums against the ledgers that the round handed over. `process_ended`: nobody was left to be told, and no ledger.
+verdict judge(const arena& witness, bool process_ended);
+
+// A number of everything that has happened: changes as long as tasks make progress.
+std::uint64_t progress_of(const arena& witness) noexcept;
+
+}   // namespace lastly::stress::detail
