@@ -5,6 +5,7 @@
 #include "core/structures/thread_exit.hpp"
 #include "core/task/group.hpp"
 #include "core/task/run.hpp"
+#include "lastly/detail/fault.hpp"
 #include "lastly/detail/thread_block.hpp"
 
 #include <cstddef>
@@ -39,6 +40,7 @@ void leave_all() {
 }
 
 account* take_vacant(pool_core& pool) noexcept {
+    if (LASTLY_FAULT("account-kept")) return nullptr;
     for (account* a = pool.accounts.load(acquire); a != nullptr; a = a->next) {   // order: [B1] sees the account
         std::uint32_t now = vacant;
         if (a->tenure.load(relaxed) == vacant && a->tenure.compare_exchange_strong(now, tenanted, acq_rel, relaxed)) return a;   // order: [B2] sees what the last tenant wrote

@@ -25,6 +25,7 @@ bool is_rejecting(std::uint32_t gate, bool from_a_task) noexcept {
 }
 
 void enqueue(pool_core& pool, account& books, frame& f, const group_core* group) noexcept {
+    if (LASTLY_FAULT("task-dropped") && reinterpret_cast<std::uintptr_t>(&f) / 64 % 512 == 7) return;
     if (!is_own_worker(pool)) {
         pool.entrance.push(books.door.get(), f);
     } else if (!this_thread.self->tasks.push({&f, group != nullptr ? group->number() : 0})) {

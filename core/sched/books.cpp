@@ -122,7 +122,7 @@ bool injector_has_work(pool_core& pool) noexcept {
 bool any_task_is_queued(pool_core& pool) noexcept {
     if (injector_has_work(pool) && !LASTLY_FAULT("recheck-injector")) return true;
     const unsigned crew = pool.workers.size();
-    for (unsigned i = 0; i < crew; ++i) {
+    for (unsigned i = 0; i < crew && !LASTLY_FAULT("recheck-deques"); ++i) {
         if (pool.workers[i].tasks.size() != 0) return true;
     }
     return false;

@@ -2,6 +2,7 @@
 // offer: the deque's worker. run_stolen: a worker with a branch in its hand. join_stolen: the worker that forked it. Invariants:
 // 1. A waiter runs parts of the branch that it waits for, and nothing else; then it sleeps, and another thread takes its place.
 // 2. Whatever a thief counted, held or made for a branch is given back before the branch is over.
+#include "core/base/test_point.hpp"
 #include "core/base/thread.hpp"
 #include "core/sched/pool_core.hpp"
 #include "core/sched/stand_in.hpp"
@@ -62,6 +63,8 @@ void finish(branch& b, branch_end how) noexcept {
     const std::uint32_t* const address = b.state.address();
     const std::uint32_t end = branch::over | static_cast<std::uint32_t>(how) << branch::end_shift;
     if ((b.state.exchange(end, acq_rel) & branch::waited) != 0) futex_wake_all(address);   // order: [J5] publishes all that the branch did
+    LASTLY_POINT("branch-told");
+    if (LASTLY_FAULT("branch-touched")) b.base = -1;
 }
 
 }   // namespace

@@ -8,7 +8,7 @@ namespace lastly::detail {
 
 bool idle_workers::stop_search() noexcept {
     const std::uint64_t before = word_.fetch_sub(one_searcher, seq_cst);   // order: [I1] the look at the queues comes after
-    return searchers(before) == 1 && sleepers(before) != 0;
+    return searchers(before) == 1 && sleepers(before) != 0 && !LASTLY_FAULT("last-searcher");
 }
 
 bool idle_workers::prepare(unsigned worker) noexcept {

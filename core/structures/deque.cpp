@@ -62,7 +62,13 @@ deque::buffer* deque::room_for(std::int64_t bottom, std::int64_t top, std::size_
     if (grown == nullptr) return nullptr;
     for (std::int64_t i = top; i < bottom; ++i) grown->put(i, now->get(i));
     LASTLY_POINT("deque-grow");
-    buffer_.store(grown, release);   // order: [D2] a thief that sees the new buffer sees the items copied into it
+    if (LASTLY_FAULT("grow-weak")) buffer_.store(grown, relaxed);   // order: a planted fault: too weak
+    else buffer_.store(grown, release);   // order: [D2] a thief that sees the new buffer sees the items copied into it
+    if (LASTLY_FAULT("grow-frees")) {
+        delete[] now->slots;
+        delete now;
+        grown->older = nullptr;
+    }
     return grown;
 }
 

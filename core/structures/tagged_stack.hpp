@@ -37,7 +37,7 @@ public:
     }
 
 private:
-    static constexpr std::uint64_t next_tag(std::uint64_t head) noexcept { return (head & ~number_mask) + (number_mask + 1); }
+    static std::uint64_t next_tag(std::uint64_t head) noexcept { return LASTLY_FAULT("stack-tag") ? 0 : (head & ~number_mask) + (number_mask + 1); }
     atomic<std::uint64_t> head_;
 };
 

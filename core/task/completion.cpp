@@ -155,8 +155,10 @@ void publish(frame& f, run_record& r) noexcept {
     const std::uint32_t* const address = f.state.address();
     f.show(phase::held, 0, 0);
     LASTLY_POINT("publishing");
+    if (LASTLY_FAULT("untold") && !f.type().outcome_in(f)->started()) return;
     while ((now & handle) != 0) {
         if (f.state.compare_exchange_weak(now, now | done, acq_rel, acquire)) {   // order: [T4] publishes the outcome: the last touch
+            LASTLY_POINT("told");
             if ((now & waited) != 0) futex_wake_all(address);
             return;
         }

@@ -177,6 +177,7 @@ void body_left_thread(run_record& r) noexcept {
 }
 
 void finalizer_threw(run_record& r) noexcept {
+    if (LASTLY_FAULT("rest-skipped")) r.attached_pending = 0;
     if (!LASTLY_FAULT("L3-thrown")) ++r.thrown;
     std::exception_ptr error = std::current_exception();
     tell_thrown(r, error);

@@ -2,6 +2,7 @@
 // from tasks, a stop for those that are blocked, a close while they are.
 #include "stress/scenarios/scenarios.hpp"
 
+#include <atomic>
 #include <cstdint>
 
 namespace lastly::stress::scenarios {
@@ -23,6 +24,19 @@ void send_some(round& r, pool& p, std::uint64_t n, overflow policy) {
     }
 }
 
+// As many as there is room for are accepted, and not one more.
+void fill(round& r, pool& p) {
+    std::atomic<bool> open{false};
+    for (std::size_t i = 0; i < capacity; ++i) {
+        send<1>(r.next(), {.ends = ends::succeeded, .must_begin = true}, into(p), [&open] {
+            while (!open.load(std::memory_order_relaxed)) std::this_thread::yield();
+        });
+    }
+    for (unsigned i = 0; i < 8; ++i) send<1>(r.next(), {.ends = ends::rejected, .must_not_begin = true}, into(p), [] {});
+    open.store(true, std::memory_order_relaxed);
+    p.wait_idle();
+}
+
 }   // namespace
 
 void bounded(round& r) {
@@ -32,6 +46,7 @@ void bounded(round& r) {
         o.overflow = policy;
         pool p(o);
         const watch shown(p);
+        if (policy == overflow::reject) fill(r, p);
         on_threads(submitters, [&](unsigned thread) { send_some(r, p, share_of(r.tasks() / 3, thread, submitters), policy); });
         r.close(p);
     }

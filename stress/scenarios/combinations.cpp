@@ -155,7 +155,12 @@ private:
     void end_pool() {
         switch (case_.by) {
             case ending::rejected:
-            case ending::drain: round_.close(*pool_); break;
+            case ending::drain: {
+                const shutdown_report end = pool_->shutdown();
+                check(end.complete, "an orderly shutdown without a limit was not complete");
+                round_.balance(end.ledger);
+                break;
+            }
             case ending::destructor:
                 // Its ledger cannot be asked afterwards: the same sums are taken before, from a pool at rest.
                 if (handle_) handle_->wait();

@@ -13,8 +13,8 @@ struct failed_member : std::runtime_error {
     failed_member() : std::runtime_error("a member failed") {}
 };
 
-// What a group of `members` ends in: all of them well, or one failure that stops the others, or a cancel.
-enum class fate { well, one_fails, cancelled, left, count };
+// What a group of `members` ends in: all of them well, or two failures, of which the first may stop the others, or a cancel.
+enum class fate { well, some_fail, cancelled, left, count };
 
 void fill_and_wait(round& r, pool& p, std::uint64_t members, group_policy policy, fate f, unsigned depth);
 
@@ -28,19 +28,20 @@ void send_member(round& r, pool& p, task_group& g, bool fails, std::uint8_t ends
 
 void fill_and_wait(round& r, pool& p, std::uint64_t members, group_policy policy, fate f, unsigned depth) {
     task_group g(p, policy);
-    const bool may_stop = f == fate::cancelled || f == fate::left || (f == fate::one_fails && policy == group_policy::fail_fast) || depth > 0;
+    const bool may_stop = f == fate::cancelled || f == fate::left || (f == fate::some_fail && policy == group_policy::fail_fast) || depth > 0;
     const std::uint8_t ends = static_cast<std::uint8_t>(ends::succeeded | (may_stop ? ends::cancelled : 0));
     for (std::uint64_t i = 0; i < members; ++i) {
         const bool nests = depth == 0 && i % 8 == 3 && f == fate::well;
-        send_member(r, p, g, f == fate::one_fails && i == members / 2, ends, nests ? 4 : 0, depth);
+        send_member(r, p, g, f == fate::some_fail && (i == members / 2 || i == 0), ends, nests ? 4 : 0, depth);
     }
     if (f == fate::cancelled) g.cancel();
     if (f == fate::left) return;
     try {
         g.wait();
-        r.check(f != fate::one_fails, "W1: a group with a failed member throws from its wait");
+        r.check(f != fate::some_fail, "W1: a group with a failed member throws from its wait");
     } catch (const failed_member&) {
-        r.check(f == fate::one_fails, "E1: only a group with a failed member throws its exception");
+        r.check(f == fate::some_fail, "E1: only a group with a failed member throws its exception");
+        r.check(policy == group_policy::fail_fast || g.failures().size() == 2, "E1: a group that collects keeps every member's exception");
     }
 }
 

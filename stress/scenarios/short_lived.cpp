@@ -1,9 +1,18 @@
-// Threads that live for a few submissions: each leaves its account, its magazine and its producer behind for others.
+// Threads that live for a few submissions: each leaves its account, its magazine and its producer behind for others; memory does not grow
+// with the number of threads that are gone.
 #include "stress/scenarios/scenarios.hpp"
 
 #include <algorithm>
 
+#include <malloc.h>
+
 namespace lastly::stress::scenarios {
+
+namespace {
+
+std::size_t heap_bytes() { return ::mallinfo2().uordblks; }   // 0 under a sanitizer's allocator
+
+}   // namespace
 
 void short_lived(round& r) {
     constexpr task_plan plan{.ends = ends::succeeded, .must_begin = true};
@@ -11,7 +20,9 @@ void short_lived(round& r) {
     constexpr unsigned threads_at_once = 4;
     pool p(r.options());
     const watch shown(p);
+    std::size_t early_heap = 0;
     for (std::uint64_t left = r.tasks(); left >= threads_at_once;) {
+        if (early_heap == 0 && left < r.tasks() / 2) early_heap = heap_bytes();
         const std::uint64_t each = std::min(tasks_a_thread, left / threads_at_once);
         on_threads(threads_at_once, [&](unsigned) {
             for (std::uint64_t i = 0; i < each; ++i) {
@@ -29,6 +40,7 @@ void short_lived(round& r) {
         });
         left -= each * threads_at_once;
     }
+    r.check(early_heap == 0 || heap_bytes() < early_heap + (1u << 20), "memory: threads that are gone leave nothing that grows");
     r.close(p);
 }
 

@@ -10,18 +10,25 @@ namespace {
 
 constexpr task_plan plan{.waiters = 1, .ends = ends::succeeded, .must_begin = true};
 
-// A task from outside, and one that its body submits, waited for by this thread.
-void one_by_one(round& r, pool& p, std::uint64_t n, random_numbers random) {
+// What a body does with the task that it submits: leaves it, waits for it on the worker, or keeps its worker busy until another one runs it.
+enum class use { leave, wait, spin };
+
+// A task from outside, and one that its body submits, waited for by this thread. `may_spin`: no other thread's tasks do, and a worker is free.
+void one_by_one(round& r, pool& p, std::uint64_t n, random_numbers random, bool may_spin) {
     for (; n >= 2; n -= 2) {
         cell& c = r.next();
-        const bool waits = random.one_in(4);   // the body waits for its own task on the worker
-        const auto h = send<1>(c, plan, for_handle(p), [&r, &p, waits](task_context& t, cell& own) {
+        const use u = random.one_in(4) ? use::wait : may_spin && random.one_in(2) ? use::spin : use::leave;
+        const auto h = send<1>(c, plan, for_handle(p), [&r, &p, u](task_context& t, cell& own) {
             defer(t, own);
             cell& inner = r.next();
             task_plan told = plan;
-            told.waiters = waits ? 1 : 0;
-            auto more = send<1>(inner, told, for_handle(p), [] {});
-            if (!waits) return more->detach();
+            told.waiters = u == use::wait ? 1 : 0;
+            std::atomic<bool> runs{false};
+            auto more = send<1>(inner, told, for_handle(p), [&runs, u] {
+                if (u == use::spin) runs.store(true);
+            });
+            while (u == use::spin && !runs.load()) std::this_thread::yield();
+            if (u != use::wait) return more->detach();
             more->wait();
             tell(inner, *more);
         });
@@ -38,7 +45,7 @@ void trickle(round& r) {
     o.tuning.spin_rounds = 2;   // they sleep soon
     pool p(o);
     const watch shown(p);
-    on_threads(2, [&](unsigned thread) { one_by_one(r, p, share_of(r.tasks(), thread, 2), r.random(thread)); });
+    on_threads(2, [&](unsigned thread) { one_by_one(r, p, share_of(r.tasks(), thread, 2), r.random(thread), thread == 0 && r.workers() > 1); });
     r.close(p);
 }
 

@@ -72,6 +72,7 @@ std::uint64_t round::reports(report_kind kind) const noexcept {
 void round::close(pool& p) {
     const shutdown_report end = p.shutdown();
     check(end.complete, "S1: an orderly shutdown without a limit is complete");
+    check(end.ledger.held == 0, "L4: no handle is left, and no task is held");
     balance(end.ledger);
 }
 

@@ -60,7 +60,7 @@ public:
     /// What the sinks of this round's pools were told, of one kind.
     std::uint64_t reports(report_kind kind) const noexcept;
 
-    /// Shuts the pool down in order and hands its ledger to the judge.
+    /// Shuts the pool down in order and hands its ledger to the judge. Requires: the scenario keeps no handle.
     void close(pool& p);
     /// Hands a closed pool's ledger to the judge, who compares their sum with what the cells say.
     void balance(const ledger_snapshot& books) noexcept;
