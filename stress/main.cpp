@@ -10,7 +10,8 @@ namespace s = lastly::stress::scenarios;
 // Shares in thousandths; none above 300.
 constexpr lastly::stress::scenario all[] = {
     {.name = "storm", .about = "small tasks from three outside threads, as fast as they come", .run = s::storm, .round_tasks = 65536, .share = 270},
-    {.name = "trees", .about = "tasks that spawn tasks, in groups", .run = s::trees, .round_tasks = 65536, .share = 220},
+    {.name = "trees", .about = "tasks that spawn tasks, in groups", .run = s::trees, .round_tasks = 65536, .share = 200},
+    {.name = "bursts", .about = "thousands spawned at once onto a deque that grows under thieves", .run = s::bursts, .share = 20},
     {.name = "short-lived", .about = "threads that live for a few submissions", .run = s::short_lived, .share = 50},
     {.name = "bounded", .about = "full pools that reject, block, or run the task on the caller", .run = s::bounded, .share = 60, .spare = 50},
     {.name = "groups", .about = "groups that fail, are cancelled, are left, are nested", .run = s::groups, .share = 100, .spare = 100},

@@ -113,6 +113,7 @@ bool deque::steal(deque_item& item, bool& contended) noexcept {
     std::int64_t t = top_.load(seq_cst);            // order: [D4] before the look at bottom
     const std::int64_t b = bottom_.load(seq_cst);   // order: [D1] sees the slots that its store published; [D4] after top
     if (t >= b) return false;
+    LASTLY_POINT("deque-look");
     item = buffer_.load(acquire)->get(t);           // order: [D2] sees the items copied into a grown buffer
     LASTLY_POINT("deque-steal");
     if (LASTLY_FAULT("deque-last-item") && t + 1 == b) return true;

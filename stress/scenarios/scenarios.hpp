@@ -26,6 +26,7 @@ void own_worker(round& r);           // own_worker.cpp
 void many_pools(round& r);           // many_pools.cpp
 void branches(round& r);             // branches.cpp
 void crowd(round& r);                // crowd.cpp
+void bursts(round& r);               // bursts.cpp
 void churn(round& r);                // churn.cpp
 void combinations(round& r);         // combinations.cpp
 
