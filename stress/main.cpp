@@ -1,4 +1,5 @@
 // lastly-stress: every scenario, judged from outside.
+#include "stress/peers/peers.hpp"
 #include "stress/scenarios/scenarios.hpp"
 
 #include <lastly/stress/suite.hpp>
@@ -34,4 +35,4 @@ constexpr lastly::stress::scenario all[] = {
 
 }   // namespace
 
-int main(int argc, char** argv) { return lastly::stress::run_suite(argc, argv, all); }
+int main(int argc, char** argv) { return lastly::stress::run_suite(argc, argv, all, lastly::stress::peers::all()); }

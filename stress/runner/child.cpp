@@ -44,13 +44,14 @@ void run_round(const scenario& s, arena& memory) {
 }   // namespace
 
 int run_child(const char* told, std::span<const scenario> scenarios) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);   // nobody judges it any more
-    int file = -1, socket = -1, questions = -1;
+    int judge = 0, file = -1, socket = -1, questions = -1;
     char name[128]{};
-    if (std::sscanf(told, "%d %d %d %127s", &file, &socket, &questions, name) != 4) {
+    if (std::sscanf(told, "%d %d %d %d %127s", &judge, &file, &socket, &questions, name) != 5) {
         std::fprintf(stderr, "lastly-stress: %s is set, and not by this program: \"%s\"; unset it\n", child_variable, told);
         return 2;
     }
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);   // nobody judges it any more
+    if (::getppid() != judge) return 2;   // already
     const scenario* wanted = nullptr;
     for (const scenario& s : scenarios) {
         if (std::string_view(s.name) == name) wanted = &s;

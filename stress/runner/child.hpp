@@ -8,7 +8,7 @@
 
 namespace lastly::stress::detail {
 
-// What the judge tells it: file numbers, and the scenario's name. Null: this process is no child.
+// What the judge tells it: its own number, file numbers, and the scenario's name. Null: this process is no child.
 inline constexpr const char* child_variable = "LASTLY_STRESS_CHILD";
 
 // Words over the socket, one byte each.

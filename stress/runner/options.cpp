@@ -46,6 +46,7 @@ constexpr bool sanitized_for_undefined() noexcept {
 
 constexpr std::uint64_t most_tasks = 1'000'000'000'000'000;   // years; leaves room to multiply by shares
 constexpr std::uint64_t most_round_tasks = 1'000'000'000;
+constexpr std::uint64_t most_compared_tasks = 1'000'000;
 constexpr std::uint64_t most_seconds = 1000 * 3600;
 constexpr unsigned most_workers = 256;
 constexpr unsigned most_shards = 1000;
@@ -162,6 +163,7 @@ struct option {
     std::string_view wanted;   // what a value has to be; goes on after "is not"
     std::string_view about;    // for the help
     bool (*take)(options& o, std::string_view value);   // false: the value is not what is wanted
+    bool compares = false;     // is there only with peers
 };
 
 constexpr std::array table{
@@ -199,6 +201,9 @@ constexpr std::array table{
            "run one round again; ORDER is NAME:ROUND:SEED:TASKS:WORKERS[:tbb], as a failure\nshows it", &take_replay},
     option{"--times", "N", "a number of times from 1 to 1000000", "with --replay: how often the round is run; default: 20",
            [](options& o, std::string_view text) { return read(text, 1, most_times, o.times); }},
+    option{"--compare", "", "", "in a table: what becomes of tasks, here and in other pools, by way of ending;\n"
+           "--tasks: queued in each line (default: 1000), --filter: by PEER/ENDING",
+           [](options& o, std::string_view) { o.what = options::action::compare; return true; }, true},
     option{"--help", "", "", "show this text; so does -h", [](options& o, std::string_view) { o.what = options::action::help; return true; }},
     option{"--version", "", "", "show the version", [](options& o, std::string_view) { o.what = options::action::version; return true; }},
 };
@@ -219,11 +224,12 @@ std::size_t distance(std::string_view a, std::string_view b) {
     return row.back();
 }
 
-const option& find_option(std::string_view name) {
+const option& find_option(std::string_view name, bool has_peers) {
     if (name == "-h") name = "--help";
     const option* nearest = nullptr;
     std::size_t least = 3;
     for (const option& known : table) {
+        if (known.compares && !has_peers) continue;
         const std::size_t steps = distance(name, known.name);
         if (steps == 0) return known;
         if (steps < least) {
@@ -242,6 +248,11 @@ void refuse_contradictions(const options& o, const std::vector<std::string_view>
         if (!o.replay || !is_given(other)) continue;
         refuse(std::string("--replay and ") + other + " exclude each other: a replay order says itself what is run; leave out one of them");
     }
+    for (const char* const other : {"--list", "--shard", "--profile", "--duration", "--seed", "--engine", "--keep-going", "--junit", "--replay"}) {
+        if (!is_given("--compare") || !is_given(other)) continue;
+        refuse(std::string("--compare and ") + other + " exclude each other: to compare is no run of scenarios; leave out one of them");
+    }
+    if (is_given("--compare") && o.tasks > most_compared_tasks) refuse("--tasks: with --compare, at most 1M are queued in each line");
     if (!o.replay && is_given("--times")) refuse("--times is how often a round is replayed; give --replay with it, or leave it out");
     if (!o.junit.empty() && o.junit == o.json) refuse("--junit and --json name the same file, " + o.json + "; give each its own");
 }
@@ -257,12 +268,13 @@ std::string in_short(std::uint64_t tasks) {
     return std::to_string(tasks) + unit;
 }
 
-std::string option_lines() {
+std::string option_lines(bool has_peers) {
     const auto label_of = [](const option& known) { return "  " + std::string(known.name) + (known.value.empty() ? "" : " ") + std::string(known.value); };
     std::size_t width = 0;
     for (const option& known : table) width = std::max(width, label_of(known).size() + 2);
     std::string lines;
     for (const option& known : table) {
+        if (known.compares && !has_peers) continue;
         std::string label = label_of(known);
         for (const std::string_view line : split(known.about, '\n')) {
             label.resize(width, ' ');
@@ -318,13 +330,13 @@ std::string build_words() {
     return compiler + ", " + (sanitizers.empty() ? "plain" : sanitizers);
 }
 
-options parse(int argc, const char* const* argv) {
+options parse(int argc, const char* const* argv, bool has_peers) {
     options o;
     std::vector<std::string_view> given;
     for (int i = 1; i < argc; ++i) {
         const std::string_view word = argv[i];
         const auto equals = word.find('=');
-        const option& known = find_option(word.substr(0, equals));
+        const option& known = find_option(word.substr(0, equals), has_peers);
         const std::string name(known.name);
         if (name != "--filter" && std::find(given.begin(), given.end(), name) != given.end()) refuse(name + " is given twice; give it once");
         given.push_back(known.name);
@@ -341,10 +353,12 @@ options parse(int argc, const char* const* argv) {
         if (o.what == options::action::help || o.what == options::action::version) return o;   // whatever else is asked
     }
     refuse_contradictions(o, given);
+    const bool is_limited = std::find(given.begin(), given.end(), "--hang-after") != given.end();
+    if (o.what == options::action::compare && !is_limited) o.hang_after = std::chrono::seconds(5);
     return o;
 }
 
-std::string help(const std::string& program) {
+std::string help(const std::string& program, bool has_peers) {
     std::string tasks;
     for (const profile p : {profile::quick, profile::ci, profile::nightly}) {
         tasks += (tasks.empty() ? "" : ", ") + std::string(to_string(p)) + " " + in_short(tasks_of(p));
@@ -353,7 +367,7 @@ std::string help(const std::string& program) {
            "\n"
            "Runs scenarios against a task pool, each in a process of its own, while another process keeps\n"
            "account of every task and says which laws of the pool's contract were broken, if any.\n"
-           "\n" + option_lines() + "\n"
+           "\n" + option_lines(has_peers) + "\n"
            "A value follows its option after a blank or after '=': --seed 7, --seed=7.\n"
            "Tasks in this build (" + build_words() + "): " + tasks + ".\n"
            "\n"
@@ -375,7 +389,8 @@ std::string help(const std::string& program) {
            "  " + program + " --filter 'storm,own-*' --tasks 10M --workers 8\n"
            "  " + program + " --profile ci --shard 2/4 --junit report.xml\n"
            "  " + program + " --duration 10m --engine tbb --keep-going --json report.json\n"
-           "  " + program + " --replay storm:17:0x5eed:65536:8 --times 200\n";
+           "  " + program + " --replay storm:17:0x5eed:65536:8 --times 200\n" +
+           (has_peers ? "  " + program + " --compare --tasks 10k\n" : "");
 }
 
 }   // namespace lastly::stress::detail

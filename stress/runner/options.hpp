@@ -25,17 +25,17 @@ struct replay_order {
 };
 
 struct options {
-    enum class action { run, list, help, version } what = action::run;
+    enum class action { run, list, compare, help, version } what = action::run;
     std::vector<std::string> filters;              // shell patterns of names, from --filter, which may be given again and may list several with commas
     std::optional<std::uint64_t> seed;             // none: drawn
-    std::uint64_t tasks = 0;                       // of all scenarios together; 0: the profile's
+    std::uint64_t tasks = 0;                       // of all scenarios together; 0: the profile's. To compare: queued in each line
     std::chrono::seconds duration{0};              // each scenario goes on for so long at least, divided as shares are; 0: as many rounds as `tasks` needs
     unsigned shard = 1, shards = 1;                // scenario i is in shard i modulo `shards`
     stress::detail::profile profile = profile::quick;
     bool tbb = false;
     unsigned workers = 0;                          // 0: 1, 2 and 8 in turn
     bool keep_going = false;                       // after a failure
-    std::chrono::seconds hang_after{20};           // without any event
+    std::chrono::seconds hang_after{20};           // without any event; to compare: 5 s unless it is given
     std::string junit, json;                       // files to write
     std::optional<replay_order> replay;
     unsigned times = 20;                           // how often a replayed round is run
@@ -50,8 +50,9 @@ std::uint64_t tasks_of(profile p) noexcept;
 std::string build_words();
 
 // Errors: std::invalid_argument: the message names the option, what was wrong with it, and what would be right.
-options parse(int argc, const char* const* argv);
+// `has_peers`, here and below: there is something to compare, and so there is --compare.
+options parse(int argc, const char* const* argv, bool has_peers = false);
 // --help, with examples; `program` as it was called.
-std::string help(const std::string& program);
+std::string help(const std::string& program, bool has_peers = false);
 
 }   // namespace lastly::stress::detail

@@ -31,17 +31,6 @@ std::string decimal(double value) {
     return text;
 }
 
-// "12,345,678"
-std::string exact(std::uint64_t n) {
-    const std::string digits = std::to_string(n);
-    std::string text;
-    for (std::size_t i = 0; i < digits.size(); ++i) {
-        if (i != 0 && (digits.size() - i) % 3 == 0) text += ',';
-        text += digits[i];
-    }
-    return text;
-}
-
 // "345,678", "12.3 M": seven characters up to 1e15.
 std::string readable(double n) {
     const double whole = std::round(n);
@@ -171,6 +160,16 @@ const char* verdict_of(int exit_code) noexcept {
 }
 
 }   // namespace
+
+std::string exact(std::uint64_t n) {
+    const std::string digits = std::to_string(n);
+    std::string text;
+    for (std::size_t i = 0; i < digits.size(); ++i) {
+        if (i != 0 && (digits.size() - i) % 3 == 0) text += ',';
+        text += digits[i];
+    }
+    return text;
+}
 
 const char* to_string(end e) noexcept {
     switch (e) {

@@ -32,6 +32,7 @@ private:
     std::chrono::steady_clock::time_point began_{}, drawn_{};
 };
 
+std::string exact(std::uint64_t n);   // "12,345,678"
 // The block for one failure: which law, what was seen, and the one command that runs that round again.
 std::string failure_block(const std::string& program, const scenario_result& r, const failure& f);
 // The last lines: what was run, and how it ended.

@@ -1,6 +1,8 @@
 // Report files for CI: see report.hpp. What programs wrote may hold any bytes; both formats come out as valid UTF-8.
 #include "stress/runner/report.hpp"
 
+#include "stress/runner/compare.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -209,6 +211,30 @@ std::string json(const run_result& r, const std::string& program) {
         field("exit_code", static_cast<std::uint64_t>(r.exit_code())),
         field("totals", totals),
         field("scenarios", on_lines('[', scenarios, ']', 2)),
+    }, '}', 1) + "\n";
+}
+
+std::string json(const std::vector<compared>& lines, const options& o) {
+    items list;
+    for (const compared& c : lines) {
+        list.push_back(on_lines('{', {
+            field("ending", quoted(c.ending)),
+            field("peer", quoted(c.peer)),
+            field("how", quoted(c.how)),
+            field("accepted", c.accepted),
+            field("bodies_begun", c.begun),
+            field("cleanups_ran", c.cleaned),
+            field("cleanups_lost", c.lost()),
+            field("waiters", c.waiters),
+            field("waiters_never_told", c.untold),
+            field("verdict", quoted(c.verdict())),
+        }, '}', 3));
+    }
+    return on_lines('{', {
+        field("build", quoted(build_words())),
+        field("queued", compared_tasks(o)),
+        field("workers", compared_workers(o)),
+        field("lines", on_lines('[', list, ']', 2)),
     }, '}', 1) + "\n";
 }
 

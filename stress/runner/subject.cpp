@@ -2,7 +2,6 @@
 #include "stress/runner/subject.hpp"
 
 #include "stress/runner/child.hpp"
-#include "stress/witness/judge.hpp"
 
 #include <array>
 #include <cerrno>
@@ -61,7 +60,7 @@ std::string words_of(int status) {
 
 subject::subject(const std::string& scenario, const arena& witness) : witness_(witness) {
     const ends_of_socket orders = make_socket(), questions = make_socket();
-    const std::string told = std::to_string(witness.file()) + " " + std::to_string(orders.theirs) + " " + std::to_string(questions.theirs) + " " + scenario;
+    const std::string told = std::to_string(::getpid()) + " " + std::to_string(witness.file()) + " " + std::to_string(orders.theirs) + " " + std::to_string(questions.theirs) + " " + scenario;
     std::fflush(nullptr);
     process_ = ::fork();
     if (process_ == 0) {
@@ -106,19 +105,19 @@ std::string subject::reap(int options) {
     return words_of(status);
 }
 
-subject::answer subject::run_round(std::chrono::seconds hang_after) {
-    if (::send(socket_, &words::run, 1, MSG_NOSIGNAL) != 1) return answer::gone;
+round_end subject::run_round(std::chrono::seconds hang_after) {
+    if (::send(socket_, &words::run, 1, MSG_NOSIGNAL) != 1) return round_end::process_ended;
     std::uint64_t progress = progress_of(witness_);
     auto moved = std::chrono::steady_clock::now();
     for (;;) {
         pollfd on{socket_, POLLIN, 0};
         if (::poll(&on, 1, 1000) > 0) {
             char word = 0;
-            return ::read(socket_, &word, 1) == 1 && word == words::done ? answer::done : answer::gone;
+            return ::read(socket_, &word, 1) == 1 && word == words::done ? round_end::finished : round_end::process_ended;
         }
         const std::uint64_t now = progress_of(witness_);
         if (std::exchange(progress, now) != now) moved = std::chrono::steady_clock::now();
-        if (std::chrono::steady_clock::now() - moved >= hang_after) return answer::hung;
+        if (std::chrono::steady_clock::now() - moved >= hang_after) return round_end::hung;
     }
 }
 

@@ -2,7 +2,7 @@
 // One thread.
 #pragma once
 
-#include "stress/witness/arena.hpp"
+#include "stress/witness/judge.hpp"
 
 #include <chrono>
 #include <cstdint>
@@ -14,8 +14,6 @@ namespace lastly::stress::detail {
 
 class subject {
 public:
-    enum class answer { done, gone, hung };
-
     // Starts this program again, as a child for one scenario, and waits until it is ready. Errors: std::system_error.
     subject(const std::string& scenario, const arena& witness);
     // Ends it at once if it has not ended.
@@ -23,11 +21,11 @@ public:
     subject(const subject&) = delete;
     subject& operator=(const subject&) = delete;
 
-    // One round, as the arena's header orders it. `hung`: nothing happened in the arena for as long as that.
-    answer run_round(std::chrono::seconds hang_after);
+    // One round, as the arena's header orders it. hung: nothing happened in the arena for as long as that.
+    round_end run_round(std::chrono::seconds hang_after);
     // Lets it return from main, and waits for that. Returns: how it ended, in words; empty: well.
     std::string finish(std::chrono::seconds limit);
-    // After `gone`: how it ended, in words.
+    // After `process_ended`: how it ended, in words.
     std::string last_words();
     // After `hung`: its pools' profiles go to stderr; returns each thread's name, state and what it waits in.
     std::string show_hang();

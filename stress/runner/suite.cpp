@@ -4,6 +4,7 @@
 #include <lastly/stress/suite.hpp>
 
 #include "stress/runner/child.hpp"
+#include "stress/runner/compare.hpp"
 #include "stress/runner/options.hpp"
 #include "stress/runner/report.hpp"
 #include "stress/runner/trial.hpp"
@@ -13,6 +14,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <functional>
 #include <random>
 #include <stdexcept>
 #include <string>
@@ -33,11 +35,13 @@ bool is_wanted(const scenario& s, const options& o) {
     return o.filters.empty() || std::any_of(o.filters.begin(), o.filters.end(), [&](const std::string& f) { return ::fnmatch(f.c_str(), s.name, 0) == 0; });
 }
 
-// Those that are asked for. Errors: std::invalid_argument for a pattern that fits none.
+// Those that are asked for, of what is run or of what is compared. Errors: std::invalid_argument for a pattern that fits none.
 std::vector<const scenario*> chosen(std::span<const scenario> all, const options& o) {
     for (const std::string& f : o.filters) {
         if (std::none_of(all.begin(), all.end(), [&](const scenario& s) { return ::fnmatch(f.c_str(), s.name, 0) == 0; })) {
-            throw std::invalid_argument("--filter " + f + ": no scenario is called like that; --list shows them");
+            throw std::invalid_argument("--filter " + f + (o.what == options::action::compare
+                                                               ? ": no line of the table is called like that; such a name is PEER/ENDING, with '-' for a blank"
+                                                               : ": no scenario is called like that; --list shows them"));
         }
     }
     std::vector<const scenario*> list;
@@ -104,11 +108,36 @@ run_result run_chosen(std::span<const scenario> all, const options& o, const std
     return result;
 }
 
-int run(const options& o, const std::string& program, std::span<const scenario> all) {
+// Returns: main's exit code.
+int write_files(int code, const std::string& program, const std::function<void()>& write) {
+    try {
+        write();
+    } catch (const std::exception& e) {
+        std::fprintf(stderr, "%s: %s\n", program.c_str(), e.what());
+        return code != 0 ? code : usage_error;
+    }
+    return code;
+}
+
+int run_comparison(const options& o, const std::string& program, std::span<const scenario> peers) {
+    const std::vector<const scenario*> list = chosen(peers, o);
+    const bool is_terminal = ::isatty(STDERR_FILENO) != 0;
+    const std::vector<compared> lines = compare(list, o, [&](const scenario& s, std::size_t number) {
+        if (is_terminal) std::fprintf(stderr, "\r[%zu/%zu] %s\033[K", number, list.size(), s.name);
+    });
+    if (is_terminal) std::fputs("\r\033[K", stderr);
+    std::fputs((comparison_head(o) + "\n" + table(lines)).c_str(), stdout);
+    return write_files(0, program, [&] {
+        if (!o.json.empty()) write_file(o.json, json(lines, o));
+    });
+}
+
+int run(const options& o, const std::string& program, std::span<const scenario> all, std::span<const scenario> peers) {
     switch (o.what) {
-        case options::action::help: std::fputs(help(program).c_str(), stdout); return 0;
+        case options::action::help: std::fputs(help(program, !peers.empty()).c_str(), stdout); return 0;
         case options::action::version: std::printf("lastly-stress, %s\n", build_words().c_str()); return 0;
         case options::action::list: list_scenarios(all, o); return 0;
+        case options::action::compare: return run_comparison(o, program, peers);
         case options::action::run: break;
     }
     const run_result result = run_chosen(all, o, program);
@@ -116,29 +145,29 @@ int run(const options& o, const std::string& program, std::span<const scenario> 
     if (o.replay && result.scenarios.size() == 1) {
         std::printf("Replayed %u times, the same workload each time: it failed in %zu.\n", o.times, result.scenarios[0].failures.size());
     }
-    try {
+    return write_files(result.exit_code(), program, [&] {
         if (!o.junit.empty()) write_file(o.junit, junit(result, program));
         if (!o.json.empty()) write_file(o.json, json(result, program));
-    } catch (const std::exception& e) {
-        std::fprintf(stderr, "%s: %s\n", program.c_str(), e.what());
-        return result.exit_code() != 0 ? result.exit_code() : usage_error;
-    }
-    return result.exit_code();
+    });
 }
 
 }   // namespace
 
 }   // namespace detail
 
-int run_suite(int argc, char** argv, std::span<const scenario> scenarios) {
-    if (const char* const told = std::getenv(detail::child_variable)) return detail::run_child(told, scenarios);
+int run_suite(int argc, char** argv, std::span<const scenario> scenarios, std::span<const scenario> peers) {
+    if (const char* const told = std::getenv(detail::child_variable)) {
+        std::vector<scenario> all(scenarios.begin(), scenarios.end());
+        all.insert(all.end(), peers.begin(), peers.end());
+        return detail::run_child(told, all);
+    }
     const std::string program = argc > 0 ? argv[0] : "lastly-stress";
     if (std::getenv("LASTLY_FAULT") != nullptr && !lastly::detail::built_with_faults()) {
         std::fprintf(stderr, "%s: LASTLY_FAULT is set, but the library was built without faults; configure with -DLASTLY_FAULTS=ON, in Meson -Dfaults=true\n", program.c_str());
         return detail::usage_error;
     }
     try {
-        return detail::run(detail::parse(argc, argv), program, scenarios);
+        return detail::run(detail::parse(argc, argv, !peers.empty()), program, scenarios, peers);
     } catch (const std::invalid_argument& e) {
         std::fprintf(stderr, "%s: %s\n", program.c_str(), e.what());
     } catch (const std::exception& e) {

@@ -64,13 +64,13 @@ public:
         h.chaos = index % 2 == 1 ? h.seed | 1 : 0;   // in every other round, where there are test points
         ++h.turn;
         last_ = {scenario_.name, index, run_seed_, tasks, workers, tbb};
-        const subject::answer answer = subject_->run_round(options_.hang_after);
-        verdict v = judge(witness_, answer != subject::answer::done);   // of a round that hangs, too: what is outstanding
+        const round_end how = subject_->run_round(options_.hang_after);
+        verdict v = judge(witness_, how);
         ++result_.rounds;
         result_.tasks += v.tasks;
         result_.finalizers += v.finalizers;
-        if (answer == subject::answer::hung) return fail(end::hang, std::move(v), subject_->show_hang());
-        if (answer == subject::answer::gone) return fail(end::crash, std::move(v), subject_->last_words());
+        if (how == round_end::hung) return fail(end::hang, std::move(v), subject_->show_hang());
+        if (how == round_end::process_ended) return fail(end::crash, std::move(v), subject_->last_words());
         if (std::string left = subject_->leftovers(); !left.empty()) v.add("S1, S3", std::move(left));
         memory_.add(subject_->resident_bytes());
         return v.holds() || fail(end::broken, std::move(v), {});

@@ -12,6 +12,7 @@
 using namespace lastly::stress;
 using detail::arena;
 using detail::column;
+using detail::round_end;
 using detail::verdict;
 
 namespace {
@@ -24,7 +25,7 @@ public:
         memory_.header().next_cell.store(16);
         return memory_.cells()[0];
     }
-    verdict judged(bool process_ended = false) const { return judge(memory_, process_ended); }
+    verdict judged(round_end how = round_end::finished) const { return judge(memory_, how); }
     arena& memory() { return memory_; }
 
 private:
@@ -155,7 +156,7 @@ TEST_CASE("judge: a waiter that is never told, and one that is told too early, a
     one_round r;
     live_lawfully(r.task(), {.waiters = 1});
     CHECK(convicts(r.judged(), "W1, O4", "0 of its 1 waiters"));
-    CHECK(r.judged(true).holds());   // nobody was left to be told
+    CHECK(r.judged(round_end::process_ended).holds());   // nobody was left to be told
 
     one_round early;
     cell& c = early.task();

@@ -51,11 +51,11 @@ public:
     one_task(const cell& c, std::uint64_t number, verdict& v)
         : c_(c), number_(number), word_(c.word.load(std::memory_order_relaxed)), verdict_(v) {}
 
-    void judge(bool process_ended) {
+    void judge(round_end how) {
         submission();
         body();
         finalizers();
-        outcome(process_ended);
+        outcome(how);
         if (count(event::alive) != 0) broke("O3, L4", text("%u of its captures were never destroyed, or some twice", count(event::alive)));
         if (c_.fault != broken::nothing) {
             const std::string words = words_of(c_.fault);
@@ -102,8 +102,8 @@ private:
             broke("G1, G2", text("%u of its deferred finalizers ran, and %u were registered", count(event::deferred), count(event::registered)));
         }
     }
-    void outcome(bool process_ended) {
-        if (count(event::told) != c_.plan.waiters && !process_ended) broke("W1, O4", text("%u of its %u waiters were told", count(event::told), c_.plan.waiters));
+    void outcome(round_end how) {
+        if (count(event::told) != c_.plan.waiters && how != round_end::process_ended) broke("W1, O4", text("%u of its %u waiters were told", count(event::told), c_.plan.waiters));
         if (c_.plan.attached == 0 && count(event::told) == 0) return;   // nobody who could have seen it
         if (std::popcount(seen()) != 1) return broke("L5", "it ended in " + ends_text(seen()));
         if ((seen() & c_.plan.ends) == 0) broke("E1, E2", "it ended " + ends_text(seen()) + ", and should have ended " + ends_text(c_.plan.ends));
@@ -153,7 +153,7 @@ void verdict::add(std::string law, std::string what) {
     if (broken++ < shown_findings) findings.push_back({std::move(law), std::move(what)});
 }
 
-verdict judge(const arena& witness, bool process_ended) {
+verdict judge(const arena& witness, round_end how) {
     verdict v;
     sums witnessed{};
     const arena_header& h = witness.header();
@@ -163,7 +163,7 @@ verdict judge(const arena& witness, bool process_ended) {
         const std::uint64_t word = c.word.load(std::memory_order_relaxed);
         if (c.at == cell::stage::unused && word == 0) continue;   // taken, and not given out
         ++v.tasks;
-        one_task(c, i, v).judge(process_ended);
+        one_task(c, i, v).judge(how);
         add_to(witnessed, c, word);
     }
     for (const column c : {column::attempts, column::rejected}) witnessed[static_cast<std::size_t>(c)] += h.refused_attempts.load(std::memory_order_relaxed);
@@ -174,7 +174,7 @@ verdict judge(const arena& witness, bool process_ended) {
         v.add(colon == std::string::npos ? "the scenario's own rule" : rule.substr(0, colon),
               (colon == std::string::npos ? rule : rule.substr(colon + 2)) + text(" (broken %llu times)", static_cast<unsigned long long>(h.rules_broken.load(std::memory_order_relaxed))));
     }
-    if (!process_ended && !h.without_books.load(std::memory_order_relaxed)) compare_books(h, witnessed, v);
+    if (how == round_end::finished && !h.without_books.load(std::memory_order_relaxed)) compare_books(h, witnessed, v);
     return v;
 }
 

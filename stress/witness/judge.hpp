@@ -26,8 +26,12 @@ struct verdict {
     bool holds() const noexcept { return broken == 0; }
 };
 
-// Judges each cell, and the sums against the ledgers that the round handed over. `process_ended`: nobody was left to be told, and no ledger.
-verdict judge(const arena& witness, bool process_ended);
+// How the process under test left the round.
+enum class round_end { finished, hung, process_ended };
+
+// Judges each cell and, of a round that finished, their sums against the ledgers that it handed over. Where the process ended nobody was left to
+// be told.
+verdict judge(const arena& witness, round_end how);
 
 // A number of everything that has happened: changes as long as tasks make progress.
 std::uint64_t progress_of(const arena& witness) noexcept;
