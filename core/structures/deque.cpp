@@ -114,7 +114,9 @@ bool deque::steal(deque_item& item, bool& contended) noexcept {
     const std::int64_t b = bottom_.load(seq_cst);   // order: [D1] sees the slots that its store published; [D4] after top
     if (t >= b) return false;
     LASTLY_POINT("deque-look");
-    item = buffer_.load(acquire)->get(t);           // order: [D2] sees the items copied into a grown buffer
+    buffer* const from = buffer_.load(acquire);     // order: [D2] sees the items copied into a grown buffer
+    LASTLY_POINT("deque-read");
+    item = from->get(t);
     LASTLY_POINT("deque-steal");
     if (LASTLY_FAULT("deque-last-item") && t + 1 == b) return true;
     if (top_.compare_exchange_strong(t, t + 1, seq_cst, relaxed)) return true;   // order: [D3] the slot was read before; [D4] once only
