@@ -13,7 +13,7 @@ constexpr lastly::stress::scenario all[] = {
     {.name = "storm", .about = "small tasks from three outside threads, as fast as they come", .run = s::storm, .round_tasks = 65536, .share = 270},
     {.name = "trees", .about = "tasks that spawn tasks, in groups", .run = s::trees, .round_tasks = 65536, .share = 200},
     {.name = "bursts", .about = "thousands spawned at once onto a deque that grows under thieves", .run = s::bursts, .share = 20},
-    {.name = "short-lived", .about = "threads that live for a few submissions", .run = s::short_lived, .share = 50},
+    {.name = "short-lived", .about = "threads that live for a few submissions", .run = s::short_lived, .share = 50, .flat_memory = true},
     {.name = "bounded", .about = "full pools that reject, block, or run the task on the caller", .run = s::bounded, .share = 60, .spare = 50},
     {.name = "groups", .about = "groups that fail, are cancelled, are left, are nested", .run = s::groups, .share = 100, .spare = 100},
     {.name = "handles", .about = "handles waited for, polled, cancelled, dropped, also on workers", .run = s::handles, .share = 60},
@@ -27,10 +27,10 @@ constexpr lastly::stress::scenario all[] = {
     {.name = "abrupt", .about = "abrupt ends with running bodies and full queues", .run = s::abrupt, .round_tasks = 4096, .share = 10, .spare = 50},
     {.name = "own-worker", .about = "pools destroyed by their own tasks", .run = s::own_worker, .round_tasks = 1024, .share = 1},
     {.name = "combinations", .about = "3,276 cases of what becomes of a task, each compared exactly with a model", .run = s::combinations, .round_tasks = 32768, .share = 3},
-    {.name = "many-pools", .about = "pools made and destroyed in a loop", .run = s::many_pools, .round_tasks = 2048, .share = 4, .spare = 10},
+    {.name = "many-pools", .about = "pools made and destroyed in a loop", .run = s::many_pools, .round_tasks = 2048, .share = 4, .spare = 300},
     {.name = "branches", .about = "fork-join inside tasks, with finalizers in branches", .run = s::branches, .round_tasks = 4096, .share = 10},
     {.name = "crowd", .about = "64 workers on few CPUs", .run = s::crowd, .share = 15},
-    {.name = "churn", .about = "changing sizes, threads and pools; memory stays flat", .run = s::churn, .share = 10, .flat_memory = true},
+    {.name = "churn", .about = "changing sizes, threads and pools; memory stays flat", .run = s::churn, .share = 10, .ci_seconds = 60, .flat_memory = true},
 };
 
 }   // namespace

@@ -7,6 +7,7 @@
 #include "lastly/detail/thread_block.hpp"
 
 #include <ctime>
+#include <utility>
 
 namespace lastly::detail {
 
@@ -39,6 +40,7 @@ void hold_up(std::uint64_t drawn) noexcept {
 
 void set_chaos(std::uint64_t seed) noexcept {
     times.store(0, relaxed);           // order: a count, publishes nothing
+    threads_seen.store(0, relaxed);    // order: a count, publishes nothing
     chaos_seed.store(seed, relaxed);   // order: set before the pools that it is for are made
 }
 
@@ -48,7 +50,7 @@ void at_test_point(std::uint64_t id) noexcept {
     const std::uint64_t seed = chaos_seed.load(relaxed);   // order: set before the pools that it is for are made
     if (seed == 0) return;
     std::uint64_t& passed = this_thread.points;
-    if (passed == 0) passed = (threads_seen.fetch_add(1, relaxed) + 1) << 40;   // order: a number of its own, no more
+    if (std::exchange(this_thread.points_seed, seed) != seed) passed = (threads_seen.fetch_add(1, relaxed) + 1) << 40;   // order: a number of its own, no more
     const bool is_hot = mix(seed ^ id) % 4 == 0;           // every fourth place, others with another seed
     const std::uint64_t drawn = mix(mix(seed + id) + ++passed);
     if ((drawn >> 8) % (is_hot ? 8 : 256) == 0) hold_up(drawn >> 16);

@@ -19,7 +19,7 @@ public:
     cleanup& operator=(cleanup&&) = delete;
     ~cleanup() { run(ends::cancelled); }
     void run(std::uint8_t end) noexcept {
-        if (std::exchange(is_due_, false)) capture_.task().run_attached(0, end);
+        if (std::exchange(is_due_, false)) capture_.task().run_attached(0, end, capture_.task().count(event::begun) != 0);
     }
 
 private:

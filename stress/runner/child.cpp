@@ -14,6 +14,7 @@
 #include <string_view>
 #include <thread>
 
+#include <sched.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -27,8 +28,32 @@ bool hear(int socket, char wanted) {
     return ::read(socket, &word, 1) == 1 && word == wanted;
 }
 
+// While it lives, this thread, and threads that it makes, have one CPU.
+class on_one_cpu {
+public:
+    explicit on_one_cpu(bool really) {
+        if (::sched_getaffinity(0, sizeof before_, &before_) != 0) return;   // more CPUs than fit: all of them then
+        const int here = ::sched_getcpu();
+        if (!really || here < 0) return;
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(static_cast<unsigned>(here), &one);
+        is_set_ = ::sched_setaffinity(0, sizeof one, &one) == 0;
+    }
+    ~on_one_cpu() {
+        if (is_set_) ::sched_setaffinity(0, sizeof before_, &before_);
+    }
+    on_one_cpu(const on_one_cpu&) = delete;
+    on_one_cpu& operator=(const on_one_cpu&) = delete;
+
+private:
+    cpu_set_t before_{};
+    bool is_set_ = false;
+};
+
 void run_round(const scenario& s, arena& memory) {
     lastly::detail::set_chaos(memory.header().chaos);
+    const on_one_cpu narrowed(memory.header().one_cpu);
     round r(memory.header(), memory.cells());
     try {
         s.run(r);

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <stdexcept>
 #include <system_error>
 #include <thread>
 
@@ -25,6 +26,8 @@ namespace lastly::stress::detail {
 namespace {
 
 using namespace std::chrono_literals;
+
+constexpr auto start_limit = std::chrono::milliseconds(60'000);
 
 [[noreturn]] void fail(const char* what) { throw std::system_error(errno, std::generic_category(), what); }
 
@@ -82,10 +85,14 @@ subject::subject(const std::string& scenario, const arena& witness) : witness_(w
         errno = error;
         fail("lastly-stress: a process for the scenario");
     }
+    pollfd on{socket_, POLLIN, 0};
     char word = 0;
-    if (::read(socket_, &word, 1) != 1 || word != words::ready) return;   // the first round will find it gone
+    if (::poll(&on, 1, static_cast<int>(start_limit.count())) != 1 || ::read(socket_, &word, 1) != 1 || word != words::ready) {
+        throw std::runtime_error("lastly-stress: the process under test cannot be started: " + last_words());
+    }
     threads_ = count_entries("task");
     descriptors_ = count_entries("fd");
+    if (threads_ == 0 || descriptors_ == 0) throw std::runtime_error("lastly-stress: /proc shows no threads or descriptors of the process under test; it has to be mounted");
 }
 
 subject::~subject() {
@@ -134,8 +141,12 @@ std::string subject::finish(std::chrono::seconds limit) {
 }
 
 std::string subject::last_words() {
-    if (process_ < 0) return "it is gone";
-    const std::string how = reap(0);
+    std::string how = finish(5s);
+    if (process_ >= 0) {
+        ::kill(process_, SIGKILL);
+        reap(0);
+        return "it closed its socket and did not end; it was killed";
+    }
     return how.empty() ? "it ended with status 0 in the middle of a round" : how;
 }
 

@@ -14,7 +14,7 @@ namespace lastly::stress::detail {
 
 class subject {
 public:
-    // Starts this program again, as a child for one scenario, and waits until it is ready. Errors: std::system_error.
+    // Starts this program again, as a child for one scenario, and waits until it is ready. Errors: std::system_error, std::runtime_error.
     subject(const std::string& scenario, const arena& witness);
     // Ends it at once if it has not ended.
     ~subject();

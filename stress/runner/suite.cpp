@@ -71,10 +71,13 @@ void list_scenarios(std::span<const scenario> all, const options& o) {
 
 // Its share of the run, in rounds for 1, 2 and 8 workers, with and without chaos, of at most its own size.
 trial_plan plan_for(const scenario& s, std::uint64_t tasks, std::uint64_t shares, const options& o) {
-    constexpr std::uint64_t least_rounds = 6, least_tasks = 256;
+    constexpr std::uint64_t least_tasks = 256;
+    const std::uint64_t least_rounds = s.flat_memory ? 18 : 6;
     const std::uint64_t own = tasks / shares * s.share;
     const std::uint64_t rounds = std::max(least_rounds, (own + s.round_tasks - 1) / s.round_tasks);
-    return {rounds, std::min(s.round_tasks, std::max(least_tasks, own / rounds)), std::chrono::duration<double>(o.duration) * s.share / static_cast<double>(shares)};
+    const double least_seconds = o.profile == profile::ci ? s.ci_seconds : o.profile == profile::nightly ? 10.0 * s.ci_seconds : 0;
+    const double its_part = std::chrono::duration<double>(o.duration).count() * s.share / static_cast<double>(shares);
+    return {rounds, std::min(s.round_tasks, std::max(least_tasks, own / rounds)), std::chrono::duration<double>(std::max(least_seconds, its_part))};
 }
 
 run_result run_chosen(std::span<const scenario> all, const options& o, const std::string& program) {

@@ -4,6 +4,7 @@
 #include "stress/runner/subject.hpp"
 
 #include <algorithm>
+#include <exception>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -52,7 +53,12 @@ public:
 
     // False: it failed.
     bool run_round(std::uint64_t index, std::uint64_t tasks, unsigned workers, bool tbb) {
-        if (!subject_) subject_.emplace(scenario_.name, witness_);
+        last_ = {scenario_.name, index, run_seed_, tasks, workers, tbb};
+        try {
+            if (!subject_) subject_.emplace(scenario_.name, witness_);
+        } catch (const std::exception& e) {
+            return fail(end::crash, {}, e.what());
+        }
         witness_.clear();
         arena_header& h = witness_.header();
         h.round = index;
@@ -62,16 +68,17 @@ public:
         h.workers = workers;
         h.tbb = tbb;
         h.chaos = index % 2 == 1 ? h.seed | 1 : 0;   // in every other round, where there are test points
+        h.one_cpu = index % 5 == 4;
         ++h.turn;
-        last_ = {scenario_.name, index, run_seed_, tasks, workers, tbb};
         const round_end how = subject_->run_round(options_.hang_after);
+        std::string left = how == round_end::finished ? subject_->leftovers() : std::string();   // first: threads that are late still write
         verdict v = judge(witness_, how);
         ++result_.rounds;
         result_.tasks += v.tasks;
         result_.finalizers += v.finalizers;
         if (how == round_end::hung) return fail(end::hang, std::move(v), subject_->show_hang());
         if (how == round_end::process_ended) return fail(end::crash, std::move(v), subject_->last_words());
-        if (std::string left = subject_->leftovers(); !left.empty()) v.add("S1, S3", std::move(left));
+        if (!left.empty()) v.add("S1, S3", std::move(left));
         memory_.add(subject_->resident_bytes());
         return v.holds() || fail(end::broken, std::move(v), {});
     }
@@ -80,6 +87,10 @@ public:
         if (subject_) {
             if (std::string how = subject_->finish(finish_limit); !how.empty()) fail(end::crash, {}, "after its last round, " + how);
             subject_.reset();
+        }
+        if (result_.tasks == 0 && result_.kind == end::passed) {
+            result_.kind = end::skipped;
+            result_.reason = "there was nothing to do with so few tasks, or that number of workers";
         }
         if (std::string grown = memory_.growth(); scenario_.flat_memory && !grown.empty()) {
             verdict v;
@@ -99,6 +110,7 @@ private:
         result_.failures.push_back({kind, last_, v.broken, std::move(v.findings), std::move(details)});
         if (result_.kind == end::passed || kind > result_.kind) result_.kind = kind;
         subject_.reset();   // what it left behind would spoil later rounds
+        memory_ = {};
         return false;
     }
 

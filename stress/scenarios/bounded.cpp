@@ -1,5 +1,5 @@
 // Bounded pools under each overflow policy: rejected when full, blocked until there is room, run by the caller; submitters from outside and
-// from tasks, a stop for those that are blocked, a close while they are.
+// from tasks.
 #include "stress/scenarios/scenarios.hpp"
 
 #include <atomic>
@@ -12,14 +12,17 @@ namespace {
 constexpr std::size_t capacity = 24;
 constexpr unsigned submitters = 3;
 
-std::uint8_t ends_under(overflow policy) { return policy == overflow::caller_runs ? ends::succeeded : ends::succeeded | ends::rejected; }
+task_plan plan_under(overflow policy) {
+    if (policy == overflow::reject) return {.ends = ends::succeeded | ends::rejected};
+    return {.ends = ends::succeeded, .must_begin = true};
+}
 
-void send_some(round& r, pool& p, std::uint64_t n, overflow policy) {
+void send_some(round& r, pool& p, std::uint64_t n, overflow policy, random_numbers random) {
     for (; n > 0; --n) {
-        send<2>(r.next(), {.ends = ends_under(policy)}, into(p), [&r, &p, policy](task_context& t, cell& c) {
+        const bool submits = random.one_in(8);   // once more, from a worker, which never waits for room
+        send<2>(r.next(), plan_under(policy), into(p), [&r, &p, policy, submits](task_context& t, cell& c) {
             defer(t, c);
-            // One in eight submits once more, from a worker, which never waits for room.
-            if (reinterpret_cast<std::uintptr_t>(&c) / sizeof(cell) % 8 == 0) send<1>(r.next(), {.ends = ends_under(policy)}, into(p), [] {});
+            if (submits) send<1>(r.next(), plan_under(policy), into(p), [] {});
         });
     }
 }
@@ -47,7 +50,7 @@ void bounded(round& r) {
         pool p(o);
         const watch shown(p);
         if (policy == overflow::reject) fill(r, p);
-        on_threads(submitters, [&](unsigned thread) { send_some(r, p, share_of(r.tasks() / 3, thread, submitters), policy); });
+        on_threads(submitters, [&](unsigned thread) { send_some(r, p, share_of(r.tasks() / 3, thread, submitters), policy, r.random(thread)); });
         r.close(p);
     }
 }

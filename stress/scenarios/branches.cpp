@@ -1,4 +1,4 @@
-// Fork-join: trees of parallel_invoke and loops of parallel_for inside tasks and from outside, with finalizers in branches, exceptions and stops.
+// Fork-join: trees of parallel_invoke and loops of parallel_for inside tasks, with finalizers in branches, and exceptions.
 #include "stress/scenarios/scenarios.hpp"
 
 #include <algorithm>

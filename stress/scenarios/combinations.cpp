@@ -66,7 +66,7 @@ private:
                 if (fails) throw thrown_by_body();
             };
             cell& c = round_.next();
-            const task_plan plan{.ends = fails ? ends::failed : ends::succeeded, .must_begin = true};
+            const task_plan plan{.ends = fails ? ends::failed : ends::succeeded, .must_begin = true, .unbooked = case_.by == ending::destructor};
             if (fails) send<1>(c, plan, into(*group_), body);
             else send<1>(c, plan, into(*pool_), body);
         }
@@ -88,7 +88,7 @@ private:
     }
     void submit_more() {
         const bool accepted = expected_.accepted.value_or(false);
-        const task_plan plan{.ends = accepted ? ends::succeeded : ends::rejected, .must_begin = accepted, .must_not_begin = !accepted};
+        const task_plan plan{.ends = accepted ? ends::succeeded : ends::rejected, .must_begin = accepted, .must_not_begin = !accepted, .unbooked = case_.by == ending::destructor};
         if (case_.by == ending::rejected) send<1>(round_.next(), plan, into(*pool_), [] {});
         else send<1>(round_.next(), plan, [](auto&&... parts) { static_cast<void>(this_task::submit(std::forward<decltype(parts)>(parts)...)); }, [this] { more_begun_.fetch_add(1, std::memory_order_relaxed); });
         submitted_.fetch_add(1, std::memory_order_relaxed);
@@ -119,7 +119,7 @@ private:
     void submit_with(Action action) {
         const std::uint8_t kind = expected_.kind == outcome_kind::succeeded ? ends::succeeded : expected_.kind == outcome_kind::failed ? ends::failed : expected_.kind == outcome_kind::cancelled ? ends::cancelled : ends::rejected;
         const bool rejected = case_.by == ending::rejected;
-        const task_plan plan{.waiters = static_cast<std::uint8_t>(rejected ? 0 : 1), .ends = kind, .must_begin = case_.begins(), .must_not_begin = !case_.begins(), .edited = case_.do_ == finalizers::edit};
+        const task_plan plan{.waiters = static_cast<std::uint8_t>(rejected ? 0 : 1), .ends = kind, .must_begin = case_.begins(), .must_not_begin = !case_.begins(), .edited = case_.do_ == finalizers::edit, .unbooked = case_.by == ending::destructor};
         const auto how = [this](auto&&... parts) {
             if (group_) return group_->submit(std::forward<decltype(parts)>(parts)..., own_.context());
             return pool_->submit(std::forward<decltype(parts)>(parts)..., own_.context());
@@ -152,6 +152,14 @@ private:
         if (case_.what == fate::cancelled_running) check(handle_->cancel(), "its handle's first cancel did not do it");
         if (!case_.runs_at_the_end() && case_.by != ending::shutdown_now) open(1);
     }
+    void wait_for_group() {
+        try {
+            group_->wait();
+            check(false, "its group's wait did not throw the sibling's failure");
+        } catch (const thrown_by_body&) {
+        }
+        group_.reset();
+    }
     void end_pool() {
         switch (case_.by) {
             case ending::rejected:
@@ -162,10 +170,8 @@ private:
                 break;
             }
             case ending::destructor:
-                // Its ledger cannot be asked afterwards: the same sums are taken before, from a pool at rest.
-                if (handle_) handle_->wait();
-                pool_->wait_idle();
-                round_.balance(pool_->ledger());
+                if (group_) wait_for_group();   // it may not outlive the pool
+                pool_.reset();
                 break;
             case ending::shutdown_now: {
                 std::thread opens;
@@ -185,18 +191,11 @@ private:
             handle_->wait();
             tell(*cell_, *handle_);
         }
-        if (group_) {
-            try {
-                group_->wait();
-                check(false, "its group's wait did not throw the sibling's failure");
-            } catch (const thrown_by_body&) {
-            }
-            group_.reset();
-        }
+        if (group_) wait_for_group();
         pool_.reset();
     }
 
-    void compare() const {
+    void compare() {
         const std::uint64_t word = cell_->word.load(std::memory_order_relaxed);
         check(count_of(word, event::deferred) == expected_.deferred, "another number of deferred finalizers ran");
         check(count_of(word, event::thrown) == expected_.thrown, "another number of finalizers threw");
@@ -206,18 +205,19 @@ private:
         check(o.kind() == expected_.kind, "it ended otherwise");
         check(o.cause() == expected_.cause, "it was cancelled with another cause");
         check(o.started() == case_.begins(), "its outcome says otherwise whether it began");
+        if (o.succeeded()) check(handle_->get() == (case_.do_ == finalizers::edit && case_.attached > 0 ? 8 : 7), "its value is another");
     }
 
     round& round_;
     const combination case_;
     const expectation expected_;
     const task_here this_thread_{};
-    std::optional<pool> pool_;
-    cancel_source own_;
-    std::optional<task_group> group_;
     std::optional<std::latch> arrived_;
     std::atomic<bool> gate_[2]{}, in_body_{false};
     std::atomic<unsigned> submitted_{0}, more_begun_{0};
+    std::optional<pool> pool_;   // after what its tasks use
+    cancel_source own_;
+    std::optional<task_group> group_;
     std::optional<task_handle<int>> handle_;
     cell* cell_ = nullptr;
 };

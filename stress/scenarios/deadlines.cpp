@@ -20,9 +20,10 @@ void deadlines(round& r) {
             const context observed = kept.back().context();
             const auto may_end = static_cast<std::uint8_t>(kind == 0 ? ends::cancelled : kind == 3 ? ends::succeeded : ends::succeeded | ends::cancelled);
             for (std::uint64_t i = 0; i < n; ++i) {
-                send<1>(r.next(), {.ends = may_end, .must_begin = kind == 3, .must_not_begin = kind == 0},
+                const bool sleeps = kind == 2 && i == 0;
+                send<1>(r.next(), {.ends = sleeps ? ends::cancelled : may_end, .must_begin = kind == 3, .must_not_begin = kind == 0},
                         [&](auto&&... parts) { p.detach(std::forward<decltype(parts)>(parts)..., observed); },
-                        [sleeps = kind == 2 && i == 0](task_context& t, cell& c) {
+                        [sleeps](task_context& t, cell& c) {
                             defer(t, c);
                             if (sleeps) static_cast<void>(t.context().sleep_for(forever));   // only the timer wakes it
                             t.throw_if_stopped();

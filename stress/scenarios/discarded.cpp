@@ -1,4 +1,4 @@
-// Tasks made ahead: destroyed unsubmitted, submitted later, offered to a full or closed pool and kept, moved between threads.
+// Tasks made ahead: destroyed unsubmitted, or offered to a pool that is often full, kept, and offered again until it takes them.
 #include "stress/scenarios/scenarios.hpp"
 
 #include <optional>
@@ -31,7 +31,8 @@ void discarded(round& r) {
         }
         auto t = made(c, {.ends = ends::succeeded, .must_begin = true});
         // Full: it is intact, and offered again. Each refusal is an attempt that the ledger rejected, and that no cell counts.
-        while (p.try_submit(std::move(t))) {
+        while (const std::error_code refused = p.try_submit(std::move(t))) {
+            r.check(refused == errc::pool_full, "A2: a pool that is full says so");
             r.refused_attempt();
             std::this_thread::yield();
         }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <vector>
 
 namespace lastly::stress::scenarios {
 
@@ -18,8 +19,8 @@ enum class fate { well, some_fail, cancelled, left, count };
 
 void fill_and_wait(round& r, pool& p, std::uint64_t members, group_policy policy, fate f, unsigned depth);
 
-void send_member(round& r, pool& p, task_group& g, bool fails, std::uint8_t ends, std::uint64_t inside, unsigned depth) {
-    send<1>(r.next(), {.ends = fails ? static_cast<std::uint8_t>(ends::failed | ends) : ends}, into(g), [&r, &p, fails, inside, depth](task_context& t, cell& c) {
+void send_member(round& r, cell& member, pool& p, task_group& g, bool fails, std::uint8_t ends, std::uint64_t inside, unsigned depth) {
+    send<1>(member, {.ends = ends}, into(g), [&r, &p, fails, inside, depth](task_context& t, cell& c) {
         defer(t, c);
         if (inside > 0) fill_and_wait(r, p, inside, group_policy::collect, fate::well, depth + 1);
         if (fails) throw failed_member();
@@ -28,11 +29,14 @@ void send_member(round& r, pool& p, task_group& g, bool fails, std::uint8_t ends
 
 void fill_and_wait(round& r, pool& p, std::uint64_t members, group_policy policy, fate f, unsigned depth) {
     task_group g(p, policy);
-    const bool may_stop = f == fate::cancelled || f == fate::left || (f == fate::some_fail && policy == group_policy::fail_fast) || depth > 0;
-    const std::uint8_t ends = static_cast<std::uint8_t>(ends::succeeded | (may_stop ? ends::cancelled : 0));
+    const bool may_stop = f == fate::cancelled || f == fate::left || (f == fate::some_fail && policy == group_policy::fail_fast);
+    std::vector<cell*> all;
     for (std::uint64_t i = 0; i < members; ++i) {
         const bool nests = depth == 0 && i % 8 == 3 && f == fate::well;
-        send_member(r, p, g, f == fate::some_fail && (i == members / 2 || i == 0), ends, nests ? 4 : 0, depth);
+        const bool fails = f == fate::some_fail && (i == members / 2 || i == 0);
+        all.push_back(&r.next());
+        const auto ends = static_cast<std::uint8_t>((fails ? ends::failed : ends::succeeded) | (may_stop ? ends::cancelled : 0));
+        send_member(r, *all.back(), p, g, fails, ends, nests ? 4 : 0, depth);
     }
     if (f == fate::cancelled) g.cancel();
     if (f == fate::left) return;
@@ -43,6 +47,7 @@ void fill_and_wait(round& r, pool& p, std::uint64_t members, group_policy policy
         r.check(f == fate::some_fail, "E1: only a group with a failed member throws its exception");
         r.check(policy == group_policy::fail_fast || g.failures().size() == (members > 1 ? 2 : 1), "E1: a group that collects keeps every member's exception");
     }
+    for (cell* const c : all) c->expect_over();   // O4
 }
 
 }   // namespace

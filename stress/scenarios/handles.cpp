@@ -21,6 +21,7 @@ void use_handle(cell& c, task_handle<std::uint64_t> h, use u, round& r) {
         case use::cancel_then_wait:
             static_cast<void>(h.cancel());
             h.wait();
+            r.check(h.outcome().started() == h.outcome().succeeded(), "E1, C1: a task that is cancelled has not begun, or its body returned and it succeeded");
             break;
         case use::poll:
             while (!h.wait_for(std::chrono::microseconds(50))) {}

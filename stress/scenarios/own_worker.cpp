@@ -1,4 +1,4 @@
-// Pools that are destroyed by one of their own tasks: they close, and the last worker frees them.
+// Pools that are destroyed by one of their own tasks: they close, and the last worker frees them. Nobody is left to ask for their ledgers.
 #include "stress/scenarios/scenarios.hpp"
 
 #include <algorithm>
@@ -8,7 +8,6 @@ namespace lastly::stress::scenarios {
 
 void own_worker(round& r) {
     constexpr std::uint64_t tasks_a_pool = 24;
-    r.without_books();   // nobody is left to ask
     random_numbers random = r.random();
     for (std::uint64_t left = r.tasks(); left > 0;) {
         const std::uint64_t n = std::min(left, tasks_a_pool);
@@ -21,10 +20,10 @@ void own_worker(round& r) {
         std::vector<cell*> others;
         for (std::uint64_t i = 1; i < n; ++i) {
             others.push_back(&r.next());
-            send<1>(*others.back(), {.ends = may_end, .must_begin = drains}, into(all), [](task_context& t, cell& c) { defer(t, c); });
+            send<1>(*others.back(), {.ends = may_end, .must_begin = drains, .unbooked = true}, into(all), [](task_context& t, cell& c) { defer(t, c); });
         }
         cell& last = r.next();
-        const auto h = send<2>(last, {.waiters = 1, .ends = ends::succeeded, .must_begin = true}, for_handle(all), [p = std::move(p)](task_context& t, cell& c) mutable {
+        const auto h = send<2>(last, {.waiters = 1, .ends = ends::succeeded, .must_begin = true, .unbooked = true}, for_handle(all), [p = std::move(p)](task_context& t, cell& c) mutable {
             defer(t, c);
             p.reset();
         });

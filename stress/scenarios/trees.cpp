@@ -1,4 +1,4 @@
-// Recursive trees: tasks that spawn tasks, from workers onto their own deques, with thieves at work; some levels are waited for.
+// Recursive trees: tasks that spawn tasks, from workers onto their own deques, with thieves at work, in a group that is waited for.
 #include "stress/scenarios/scenarios.hpp"
 
 #include <algorithm>

@@ -50,7 +50,7 @@ private:
 void run(cell& c) {
     c.begin();
     c.end();
-    c.run_attached(0, ends::succeeded);
+    c.run_attached(0, ends::succeeded, true);
 }
 
 compared one_line(const char* ending, const char* peer, std::uint64_t accepted, std::uint64_t cleaned) {
@@ -113,7 +113,7 @@ TEST_CASE("compare: what ran, what is lost and who was never told are counted fr
     for (const std::size_t i : {0u, 1u, 2u, 3u}) cells.at(i).submit({.attached = 1, .waiters = 1});
     run(cells.at(0));
     cells.at(0).tell(ends::succeeded);
-    cells.at(1).run_attached(0, ends::cancelled);   // dropped, and nobody told
+    cells.at(1).run_attached(0, ends::cancelled, false);   // dropped, and nobody told
     cells.at(2).begin();                            // neither cleaned nor told
     cells.at(3).refuse();
     const compared c = cells.counted();
@@ -131,9 +131,9 @@ TEST_CASE("compare: a cleanup that runs again, and one that runs behind its wait
     some_cells cells;
     for (const std::size_t i : {0u, 1u, 2u}) cells.at(i).submit({.attached = 1, .waiters = 1});
     run(cells.at(0));
-    cells.at(0).run_attached(0, ends::succeeded);
+    cells.at(0).run_attached(0, ends::succeeded, true);
     cells.at(1).tell(ends::cancelled);
-    cells.at(1).run_attached(0, ends::cancelled);
+    cells.at(1).run_attached(0, ends::cancelled, false);
     cells.at(2).tell(ends::cancelled);   // never cleaned: lost, and no more than that
     const compared c = cells.counted();
     CHECK(c.cleaned == 2);

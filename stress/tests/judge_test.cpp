@@ -38,11 +38,11 @@ void live_lawfully(cell& c, task_plan plan = {}) {
     c.submit(plan);
     c.begin();
     const std::uint16_t place = c.register_one();
-    c.registered();
+    c.registered(static_cast<std::uint16_t>(c.depth - 1), true);
     c.end();
     c.run_deferred(place);
-    c.run_attached(1, ends::succeeded);
-    c.run_attached(0, ends::succeeded);
+    c.run_attached(1, ends::succeeded, true);
+    c.run_attached(0, ends::succeeded, true);
 }
 
 bool convicts(const verdict& v, const std::string& law, const std::string& words) {
@@ -71,7 +71,7 @@ TEST_CASE("judge: a dropped task is convicted") {
 TEST_CASE("judge: a finalizer that runs twice is convicted") {
     one_round r;
     live_lawfully(r.task());
-    r.task().run_attached(0, ends::succeeded);
+    r.task().run_attached(0, ends::succeeded, true);
     CHECK(convicts(r.judged(), "G1, G2", "its attached finalizer 0 ran 2 times"));
 }
 
@@ -81,8 +81,8 @@ TEST_CASE("judge: finalizers that change places are convicted") {
     c.submit({.attached = 2});
     c.begin();
     c.end();
-    c.run_attached(0, ends::succeeded);
-    c.run_attached(1, ends::succeeded);
+    c.run_attached(0, ends::succeeded, true);
+    c.run_attached(1, ends::succeeded, true);
     CHECK(convicts(r.judged(), "O2", "out of order"));
 }
 
@@ -92,11 +92,11 @@ TEST_CASE("judge: deferred finalizers that run first registered first are convic
     c.submit({.attached = 1});
     c.begin();
     const std::uint16_t first = c.register_one(), second = c.register_one();
-    c.registered();
+    c.registered(static_cast<std::uint16_t>(c.depth - 1), true);
     c.end();
     c.run_deferred(first);
     c.run_deferred(second);
-    c.run_attached(0, ends::succeeded);
+    c.run_attached(0, ends::succeeded, true);
     CHECK(convicts(r.judged(), "O2", "a deferred finalizer ran out of order"));
 }
 
@@ -106,9 +106,9 @@ TEST_CASE("judge: a deferred finalizer that is lost is convicted") {
     c.submit({.attached = 1});
     c.begin();
     c.register_one();
-    c.registered();
+    c.registered(static_cast<std::uint16_t>(c.depth - 1), true);
     c.end();
-    c.run_attached(0, ends::succeeded);
+    c.run_attached(0, ends::succeeded, true);
     CHECK(convicts(r.judged(), "G1, G2", "0 of its deferred finalizers ran, and 1 were registered"));
 }
 
@@ -117,7 +117,7 @@ TEST_CASE("judge: a finalizer beside its body is convicted") {
     cell& c = r.task();
     c.submit({.attached = 1});
     c.begin();
-    c.run_attached(0, ends::succeeded);
+    c.run_attached(0, ends::succeeded, true);
     c.end();
     CHECK(convicts(r.judged(), "G4, O1", "before its body was over"));
 }
@@ -152,6 +152,52 @@ TEST_CASE("judge: a capture that is used where it is not is convicted") {
     CHECK(convicts(r.judged(), "O3", "moved from"));
 }
 
+TEST_CASE("judge: a finalizer within another, or within its own registration, is convicted") {
+    one_round r;
+    cell& c = r.task();
+    c.submit({.attached = 1});
+    c.begin();
+    const bool before = c.enter();
+    const std::uint16_t place = c.register_one();
+    c.run_deferred(place);
+    c.registered(place, true);
+    CHECK(c.fault == broken::deferred_at_once);
+    c.fault = broken::nothing;
+    c.enter();   // beside the body
+    CHECK(convicts(r.judged(), "G4", "beside, or inside, the body"));
+    c.leave(before);
+}
+
+TEST_CASE("judge: a finalizer that is told otherwise whether the body began is convicted") {
+    one_round r;
+    cell& c = r.task();
+    c.submit({.attached = 1});
+    c.run_attached(0, ends::cancelled, true);
+    CHECK(convicts(r.judged(), "E1", "whether the body began"));
+}
+
+TEST_CASE("judge: a capture that dies after the waiter was told is convicted") {
+    one_round r;
+    cell& c = r.task();
+    {
+        const canary late(c);
+        c.submit({.attached = 1, .waiters = 1});
+        c.begin();
+        c.end();
+        c.run_attached(0, ends::succeeded, true);
+        c.tell(ends::succeeded);
+    }
+    CHECK(convicts(r.judged(), "O4", "told before it was over"));
+}
+
+TEST_CASE("judge: a pool that shows no ledger is not compared") {
+    one_round r;
+    r.memory().header().without_books.store(false);
+    live_lawfully(r.task(), {.unbooked = true});
+    CHECK(r.judged().holds());
+    CHECK(r.judged().finalizers == 3);
+}
+
 TEST_CASE("judge: a waiter that is never told, and one that is told too early, are convicted") {
     one_round r;
     live_lawfully(r.task(), {.waiters = 1});
@@ -174,7 +220,7 @@ TEST_CASE("judge: what runs after the waiter was told is convicted") {
     c.end();
     c.attached_left = 0;   // as if it had run
     c.tell(ends::succeeded);
-    c.run_attached(0, ends::succeeded);
+    c.run_attached(0, ends::succeeded, true);
     CHECK(convicts(r.judged(), "O4", "after its waiter was told"));
 }
 
@@ -196,7 +242,7 @@ TEST_CASE("judge: a body that had to begin, and one that must not, are convicted
     one_round r;
     cell& c = r.task();
     c.submit({.attached = 1, .ends = ends::cancelled, .must_begin = true});
-    c.run_attached(0, ends::cancelled);
+    c.run_attached(0, ends::cancelled, false);
     CHECK(convicts(r.judged(), "S1, C1", "should have run"));
     one_round other;
     live_lawfully(other.task(), {.must_not_begin = true});
@@ -208,7 +254,7 @@ TEST_CASE("judge: an outcome without a body is convicted, unless a finalizer mad
         one_round r;
         cell& c = r.task();
         c.submit({.attached = 1, .edited = edited});
-        c.run_attached(0, ends::succeeded);
+        c.run_attached(0, ends::succeeded, false);
         CHECK(r.judged().holds() == edited);
     }
 }

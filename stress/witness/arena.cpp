@@ -8,6 +8,7 @@
 #include <system_error>
 #include <utility>
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -45,7 +46,8 @@ arena::~arena() {
 arena arena::make(std::uint64_t cells) {
     const int file = ::memfd_create("lastly-stress witness", 0);
     if (file < 0) fail("lastly-stress: a memory file for the witness");
-    if (::ftruncate(file, static_cast<off_t>(cells_from + cells * sizeof(cell))) != 0) fail("lastly-stress: the size of the witness");
+    errno = ::posix_fallocate(file, 0, static_cast<off_t>(cells_from + cells * sizeof(cell)));   // all of it now, not when it is written
+    if (errno != 0) fail("lastly-stress: memory for the witness");
     return arena(file, cells, true);
 }
 

@@ -23,6 +23,7 @@ struct arena_header {
     unsigned workers = 1;
     bool tbb = false;
     std::uint64_t chaos = 0;        // seed of the delays at test points; 0: none
+    bool one_cpu = false;           // every thread on the same one
     std::uint64_t turn = 0;         // one more for each round of this process: tells blocks of cells apart
 
     // What comes back.

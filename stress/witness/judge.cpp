@@ -32,6 +32,9 @@ const char* words_of(broken b) noexcept {
         case broken::told_too_early: return "O4: its waiter was told before it was over";
         case broken::capture_spoiled: return "O3: a capture was used that had been moved from, copied as bytes or destroyed";
         case broken::outcome_changed: return "L5: its waiter was told of another outcome than its last finalizer";
+        case broken::finalizer_beside_another: return "G4: a finalizer ran beside, or inside, the body or another finalizer";
+        case broken::deferred_at_once: return "O1, O2: a deferred finalizer ran within its own registration";
+        case broken::started_wrong: return "E1: an outcome says otherwise whether the body began";
     }
     return "a fault of the witness";
 }
@@ -120,7 +123,7 @@ private:
 using sums = std::array<std::uint64_t, static_cast<std::size_t>(column::count)>;
 
 void add_to(sums& s, const cell& c, std::uint64_t word) {
-    if (c.plan.discarded) return;
+    if (c.plan.discarded || c.plan.unbooked) return;
     const auto count = [&](column k, std::uint64_t n) { s[static_cast<std::size_t>(k)] += n; };
     const auto of = [&](event e) { return count_of(word, e); };
     const std::uint64_t finalizers = of(event::attached_0) + of(event::attached_1) + of(event::attached_2) + of(event::deferred);
@@ -165,9 +168,9 @@ verdict judge(const arena& witness, round_end how) {
         ++v.tasks;
         one_task(c, i, v).judge(how);
         add_to(witnessed, c, word);
+        for (const event e : {event::attached_0, event::attached_1, event::attached_2, event::deferred}) v.finalizers += count_of(word, e);
     }
     for (const column c : {column::attempts, column::rejected}) witnessed[static_cast<std::size_t>(c)] += h.refused_attempts.load(std::memory_order_relaxed);
-    v.finalizers = witnessed[static_cast<std::size_t>(column::run)];
     if (h.rules_broken.load(std::memory_order_relaxed) != 0) {
         const std::string rule = h.rule;
         const auto colon = rule.find(": ");

@@ -22,13 +22,17 @@ public:
     captured_stderr(const captured_stderr&) = delete;
     captured_stderr& operator=(const captured_stderr&) = delete;
 
-    // All that was written; stderr is the old one afterwards.
+    // All that was written so far. Reads without moving the place where others write.
+    std::string so_far() const {
+        std::string all;
+        char part[4096];
+        for (::ssize_t n = 0; (n = ::pread(::fileno(file_), part, sizeof part, static_cast<::off_t>(all.size()))) > 0;) all.append(part, static_cast<std::size_t>(n));
+        return all;
+    }
+    // The same; stderr is the old one afterwards.
     std::string text() {
         restore();
-        std::string all;
-        std::rewind(file_);
-        for (int c = std::fgetc(file_); c != EOF; c = std::fgetc(file_)) all.push_back(static_cast<char>(c));
-        return all;
+        return so_far();
     }
 
 private:

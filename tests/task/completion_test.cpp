@@ -305,7 +305,7 @@ TEST_CASE("E5: lines kept back are counted with what only handles keep, and told
             else pool->shutdown();
             pool.reset();
             await([&] { return left.load() == 1; });
-            const lastly::pool later(options(1));   // its anchor is taken over: the old pool is gone
+            await([&] { return captured.so_far().find(" more at ") != std::string::npos; });   // by its last worker, after the hook
         }
         std::size_t lines = 0, counts = 0;
         const std::string text = captured.text();

@@ -26,7 +26,8 @@ struct thread_block {
     account* all_books = nullptr;         // core/sched: every account of this thread
     std::uintptr_t scarce_stack = 0;      // core/base/thread: below this address less than a quarter of the stack is left; 0: not known
 #ifdef LASTLY_FAULTS
-    std::uint64_t points = 0;             // core/base/test_point: what this thread's moments follow from; 0: it has passed none
+    std::uint64_t points = 0;             // core/base/test_point: what this thread's moments follow from
+    std::uint64_t points_seed = 0;        // core/base/test_point: the seed that it belongs to
 #endif
     bool exit_armed = false;              // the call at the thread's end is set
 };

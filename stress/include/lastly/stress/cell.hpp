@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <utility>
 
 namespace lastly::stress {
 
@@ -46,11 +47,13 @@ struct task_plan {
     bool must_not_begin = false;
     bool edited = false;                 ///< a finalizer replaces the outcome (E3)
     bool discarded = false;              ///< made, and destroyed unsubmitted: belongs to no ledger
+    bool unbooked = false;               ///< its pool ends without showing its ledger
 };
 
 // The first rule that the plain fields saw broken.
 enum class broken : std::uint8_t {
-    nothing, body_out_of_turn, finalizer_beside_body, deferred_out_of_order, attached_out_of_order, touched_after_told, told_too_early, capture_spoiled, outcome_changed
+    nothing, body_out_of_turn, finalizer_beside_body, deferred_out_of_order, attached_out_of_order, touched_after_told, told_too_early, capture_spoiled, outcome_changed,
+    finalizer_beside_another, deferred_at_once, started_wrong
 };
 
 /// One task's account. 32 bytes; cleared by the judge between rounds.
@@ -63,6 +66,7 @@ struct alignas(32) cell {
     broken fault = broken::nothing;
     std::uint8_t attached_left = 0;
     bool registering = false;            // within a call of defer: what it cannot store runs at once (A3)
+    bool busy = false;                   // its body, or one of its finalizers, runs
     std::uint8_t saw = 0;                // the outcome that the last finalizer saw
     std::uint16_t depth = 0;             // deferred finalizers that are to come
 
@@ -71,6 +75,15 @@ struct alignas(32) cell {
     void blame(broken b) noexcept {
         if (fault == broken::nothing) fault = b;
     }
+
+    unsigned count(event e) const noexcept { return count_of(word.load(std::memory_order_relaxed), e); }
+
+    // Around its body and each of its finalizers; what was before has to be handed back.
+    bool enter() noexcept {
+        if (busy && !registering) blame(broken::finalizer_beside_another);
+        return std::exchange(busy, true);
+    }
+    void leave(bool before) noexcept { busy = before; }
 
     void submit(task_plan p) noexcept {
         plan = p;
@@ -95,7 +108,11 @@ struct alignas(32) cell {
         registering = true;
         return depth++;
     }
-    void registered() noexcept { registering = false; }
+    // After it; `stored`: it did not throw, so the finalizer has not run.
+    void registered(std::uint16_t place, bool stored) noexcept {
+        registering = false;
+        if (stored && depth != place + 1) blame(broken::deferred_at_once);
+    }
     void run_deferred(std::uint16_t place) noexcept {
         if (at == stage::told) blame(broken::touched_after_told);
         else if (at == stage::submitted || (at == stage::running && !registering)) blame(broken::finalizer_beside_body);
@@ -103,8 +120,9 @@ struct alignas(32) cell {
         depth = place;
         add(event::deferred);
     }
-    // `position` as listed; `end`: the outcome it was shown, as one of `ends`.
-    void run_attached(unsigned position, std::uint8_t end) noexcept {
+    // `position` as listed; `end`: the outcome it was shown, as one of `ends`; `started`: what that says of the body.
+    void run_attached(unsigned position, std::uint8_t end, bool started) noexcept {
+        if (started != (count(event::begun) != 0)) blame(broken::started_wrong);
         if (at == stage::told) blame(broken::touched_after_told);
         else if (at == stage::running) blame(broken::finalizer_beside_body);
         else if (depth != 0 || attached_left != position + 1) blame(broken::attached_out_of_order);
@@ -125,9 +143,13 @@ struct alignas(32) cell {
         take(saw_event(saw));
         see(end);
     }
+    // Is there nothing left of it, as whoever waited for it may expect? The witness's own look: by a waiter that was released.
+    void expect_over() noexcept {
+        if (busy || at == stage::running || attached_left != 0 || depth != 0 || count(event::alive) != 0) blame(broken::told_too_early);
+    }
     // By a waiter that was released; by the last one, if there are several.
     void tell(std::uint8_t end) noexcept {
-        if (at == stage::running || attached_left != 0 || depth != 0) blame(broken::told_too_early);
+        expect_over();
         if (saw == 0) see(end);
         else if (saw != end) blame(broken::outcome_changed);
         at = stage::told;
@@ -147,8 +169,11 @@ public:
     canary& operator=(canary&&) = delete;
     ~canary() {
         check();
-        if (is_owner_) task_->take(event::alive);
-        self_ = nullptr;
+        if (is_owner_) {
+            if (task_->at == cell::stage::told) task_->blame(broken::touched_after_told);
+            task_->take(event::alive);
+        }
+        *const_cast<const canary* volatile*>(&self_) = nullptr;   // volatile: whoever uses it from now on has to see that
     }
     /// The task; blames whoever uses a capture that was moved from, copied as bytes, or destroyed.
     cell& task() const noexcept {

@@ -30,9 +30,23 @@ decltype(auto) call_with(F& f, Args&... args) {
     else return std::invoke(f);
 }
 
+// While it lives, the task's body or one of its finalizers runs.
+class inside {
+public:
+    explicit inside(cell& c) noexcept : task_(c), before_(c.enter()) {}
+    ~inside() { task_.leave(before_); }
+    inside(const inside&) = delete;
+    inside& operator=(const inside&) = delete;
+
+private:
+    cell& task_;
+    const bool before_;
+};
+
 // Runs what a finalizer does; notes whether it was left by an exception.
 template <class F, class... Args>
 void act(cell& c, F& f, Args&... args) {
+    const inside here(c);
     try {
         static_cast<void>(call_with(f, args...));
     } catch (...) {
@@ -52,6 +66,7 @@ public:
             cell& task;
             ~over() { task.end(); }
         } at_end{c};
+        const inside here(c);
         if constexpr (std::is_invocable_v<Body&, task_context&, cell&>) return std::invoke(body_, t, c);
         else return call_with(body_, t);
     }
@@ -75,7 +90,7 @@ private:
     void finalize(Outcome& o) {
         cell& c = capture_.task();
         const std::uint8_t shown = end_of(o);
-        c.run_attached(position_, shown);
+        c.run_attached(position_, shown, o.started());
         try {
             act(c, action_, o);
         } catch (...) {
@@ -143,16 +158,18 @@ inline auto for_handle(pool& p) {
 /// Errors: those of defer; the finalizer has then run.
 template <class Where, class Action = nothing>
 void defer(Where& where, cell& c, Action action = {}) {
-    const std::uint16_t place = c.register_one();
-    const struct over {
+    struct call {
         cell& task;
-        ~over() { task.registered(); }
-    } at_end{c};
-    where.defer([capture = canary(c), place, act = std::move(action)]() mutable {
+        const std::uint16_t place = task.register_one();
+        bool stored = false;
+        ~call() { task.registered(place, stored); }
+    } now{c};
+    where.defer([capture = canary(c), place = now.place, act = std::move(action)]() mutable {
         cell& task = capture.task();
         task.run_deferred(place);
         detail::act(task, act);
     });
+    now.stored = true;
 }
 
 /// A waiter that was released looks at what it waited for. Requires: nobody else tells of this task.

@@ -17,6 +17,7 @@ struct scenario {
     std::uint64_t round_tasks = 16384;    ///< tasks of a round
     unsigned share = 10;                  ///< of the whole run's tasks, compared with the other scenarios' shares
     unsigned spare = 0;                   ///< cells beyond `tasks()` that a round may need, in hundredths of it
+    unsigned ci_seconds = 0;              ///< goes on for so long at least in profile ci, ten times as long in nightly
     bool flat_memory = false;             ///< resident memory has to stay flat over the rounds
 };
 
