@@ -1,4 +1,5 @@
 // lastly-stress: every scenario, judged from outside.
+#include "stress/chaos/scarcity.hpp"
 #include "stress/peers/peers.hpp"
 #include "stress/scenarios/scenarios.hpp"
 
@@ -27,6 +28,8 @@ constexpr lastly::stress::scenario all[] = {
     {.name = "abrupt", .about = "abrupt ends with running bodies and full queues", .run = s::abrupt, .round_tasks = 4096, .share = 10, .spare = 50},
     {.name = "own-worker", .about = "pools destroyed by their own tasks", .run = s::own_worker, .round_tasks = 1024, .share = 1},
     {.name = "combinations", .about = "3,276 cases of what becomes of a task, each compared exactly with a model", .run = s::combinations, .round_tasks = 32768, .share = 3},
+    {.name = "scarce-memory", .about = "91 situations in which each allocation fails in turn", .run = s::scarce_memory, .round_tasks = 8192, .share = 2, .spare = 300},
+    {.name = "scarce-threads", .about = "the same, in which each start of a thread fails in turn", .run = s::scarce_threads, .round_tasks = 1024, .share = 1, .spare = 300},
     {.name = "many-pools", .about = "pools made and destroyed in a loop", .run = s::many_pools, .round_tasks = 2048, .share = 4, .spare = 300},
     {.name = "branches", .about = "fork-join inside tasks, with finalizers in branches", .run = s::branches, .round_tasks = 4096, .share = 10},
     {.name = "crowd", .about = "64 workers on few CPUs", .run = s::crowd, .share = 15},

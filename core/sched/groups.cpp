@@ -13,6 +13,7 @@
 
 #include <cstdio>
 #include <exception>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -172,13 +173,14 @@ void wait_for_group(pool_core& pool, group_core& g, std::vector<std::exception_p
     context fresh;   // what may throw comes first: then the group is as it was, and a second wait tells all
     const bool has_stopped = g.context()->stopped();
     if (has_stopped) fresh = group_store::another_context(g);
+    std::optional<task_cancelled> cancelled;
+    if (const std::error_code cause = g.stopped_from_above()) cancelled.emplace(cause);
+    else if (g.was_dropped()) cancelled.emplace(errc::pool_shutdown);
     g.move_failures(failures);
-    const bool dropped = g.take_dropped();
-    const std::error_code stopped = g.stopped_from_above();
+    g.forget_dropped();
     if (has_stopped) group_store::renew(g, std::move(fresh));
     if (!failures.empty()) std::rethrow_exception(failures.front());
-    if (stopped) throw task_cancelled(stopped);
-    if (dropped) throw task_cancelled(errc::pool_shutdown);
+    if (cancelled) throw task_cancelled(*cancelled);
 }
 
 void close_group(pool_core& pool, group_core& g) noexcept {

@@ -221,7 +221,7 @@ group_core& group_store::take(pool_anchor& pool, bool fail_fast, group_parents p
 
 void group_store::give(group_core& g) noexcept {
     g.free_failures(g.take_failures());
-    g.take_dropped();
+    g.forget_dropped();
     g.set_context(nullptr);
     std::exchange(g.replaced_, nullptr)->release();   // no member is under way, and none will be
     g.parents_ = {};

@@ -61,7 +61,8 @@ public:
     bool add_failure(const run_record& r) noexcept;
     // A member was cancelled because its pool ended.
     void note_dropped() noexcept { dropped_.store(1, relaxed); }               // order: [U3] seen once the group is complete
-    bool take_dropped() noexcept { return dropped_.exchange(0, relaxed) != 0; }   // order: [U3] the group is complete
+    bool was_dropped() const noexcept { return dropped_.load(relaxed) != 0; }   // order: [U3] the group is complete
+    void forget_dropped() noexcept { dropped_.store(0, relaxed); }              // order: [U3] the group is complete
 
     // All errors since the last call, the first one first. The owner's.
     group_failure* take_failures() noexcept;

@@ -173,7 +173,11 @@ void body_threw(run_record& r) noexcept {
 
 void body_left_thread(run_record& r) noexcept {
     if (LASTLY_FAULT("P4")) return;
-    outcome_access::fail(*r.result, std::make_exception_ptr(std::system_error(make_error_code(errc::thread_exited), "lastly: the thread was left")));
+    try {
+        throw std::system_error(make_error_code(errc::thread_exited), "lastly: the thread was left");
+    } catch (...) {
+        outcome_access::fail(*r.result, std::current_exception());   // std::bad_alloc, if not even that can be made
+    }
 }
 
 void finalizer_threw(run_record& r) noexcept {
