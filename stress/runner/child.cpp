@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <exception>
 #include <string_view>
+#include <system_error>
 #include <thread>
 
 #include <sched.h>
@@ -57,6 +58,9 @@ void run_round(const scenario& s, arena& memory) {
     round r(memory.header(), memory.cells());
     try {
         s.run(r);
+    } catch (const std::system_error& e) {
+        if (e.code() == std::errc::not_supported) memory.header().is_unsupported.store(true, std::memory_order_relaxed);
+        r.check(false, e.what());
     } catch (const std::exception& e) {
         char rule[300];
         std::snprintf(rule, sizeof rule, "the scenario: it was left by an exception: %s", e.what());

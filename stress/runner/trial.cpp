@@ -71,6 +71,11 @@ public:
         h.one_cpu = index % 5 == 4;
         ++h.turn;
         const round_end how = subject_->run_round(options_.hang_after);
+        if (how == round_end::finished && h.is_unsupported.load(std::memory_order_relaxed)) {
+            result_.kind = end::skipped;
+            result_.reason = h.rule;
+            return false;
+        }
         std::string left = how == round_end::finished ? subject_->leftovers() : std::string();   // first: threads that are late still write
         verdict v = judge(witness_, how);
         ++result_.rounds;
@@ -141,7 +146,7 @@ scenario_result run_trial(const scenario& s, const options& o, std::uint64_t run
     for (std::uint64_t i = 0; i < plan.rounds || time() < plan.at_least; ++i) {
         const bool passed = t.run_round(i, plan.round_tasks, o.workers != 0 ? o.workers : workers_in_turn[i % std::size(workers_in_turn)], o.tbb);
         shown.advance(t.so_far().rounds, t.so_far().tasks);
-        if (!passed && !o.keep_going) break;
+        if (!passed && (!o.keep_going || t.so_far().kind == end::skipped)) break;
     }
     scenario_result r = t.finish();
     r.time = time();

@@ -275,6 +275,17 @@ TEST_CASE("judge: a ledger that says something else than the cells is convicted 
     CHECK(convicts(r.judged(), "L1, L2, L3, L4", "1 live"));
 }
 
+TEST_CASE("judge: every broken law is counted, and of each the first few are shown") {
+    one_round r;
+    for (int i = 0; i < 16; ++i) r.memory().cells()[i].submit({.attached = 1});
+    r.memory().header().next_cell.store(16);
+    const verdict v = r.judged();
+    CHECK(v.broken == 32);
+    CHECK(v.findings.size() == 6);
+    CHECK(convicts(v, "L5", "task 2:"));
+    CHECK_FALSE(convicts(v, "L5", "task 3:"));
+}
+
 TEST_CASE("judge: a rule that the scenario saw broken is shown with its number") {
     one_round r;
     lastly::stress::round seen(r.memory().header(), r.memory().cells());

@@ -67,6 +67,7 @@ void arena::clear() noexcept {
     for (auto& sum : h.reports) sum.store(0, std::memory_order_relaxed);
     h.refused_attempts.store(0, std::memory_order_relaxed);
     h.without_books.store(false, std::memory_order_relaxed);
+    h.is_unsupported.store(false, std::memory_order_relaxed);
     h.rules_broken.store(0, std::memory_order_relaxed);
     std::memset(h.rule, 0, sizeof h.rule);
     h.next_cell.store(0, std::memory_order_relaxed);

@@ -32,6 +32,7 @@ struct arena_header {
     std::array<std::atomic<std::uint64_t>, 16> reports{};
     std::atomic<std::uint64_t> refused_attempts{0};
     std::atomic<bool> without_books{false};
+    std::atomic<bool> is_unsupported{false};   // this build cannot do what the round asks for; `rule` says what
     std::atomic<std::uint64_t> rules_broken{0};
     char rule[400]{};               // the first of them
 };

@@ -1,6 +1,7 @@
 // See judge.hpp.
 #include "stress/witness/judge.hpp"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdarg>
@@ -11,6 +12,7 @@ namespace lastly::stress::detail {
 namespace {
 
 constexpr std::size_t shown_findings = 12;
+constexpr std::ptrdiff_t shown_of_a_law = 3;
 
 __attribute__((format(printf, 1, 2))) std::string text(const char* format, ...) {
     char line[512];
@@ -153,7 +155,9 @@ void compare_books(const arena_header& h, const sums& witnessed, verdict& v) {
 }   // namespace
 
 void verdict::add(std::string law, std::string what) {
-    if (broken++ < shown_findings) findings.push_back({std::move(law), std::move(what)});
+    ++broken;
+    if (findings.size() == shown_findings) return;
+    if (std::count_if(findings.begin(), findings.end(), [&](const finding& f) { return f.law == law; }) < shown_of_a_law) findings.push_back({std::move(law), std::move(what)});
 }
 
 verdict judge(const arena& witness, round_end how) {

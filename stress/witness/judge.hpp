@@ -20,7 +20,7 @@ struct verdict {
     std::uint64_t tasks = 0;              // cells that were used
     std::uint64_t finalizers = 0;         // that ran
     std::uint64_t broken = 0;             // laws broken, all of them
-    std::vector<finding> findings;        // the first few
+    std::vector<finding> findings;        // the first few of each law
 
     void add(std::string law, std::string what);
     bool holds() const noexcept { return broken == 0; }
