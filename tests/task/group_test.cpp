@@ -217,7 +217,7 @@ TEST_CASE("group: a later one goes on from the counts of the one before, with a 
     CHECK(next->is_complete());
     CHECK_FALSE(next->cancels_siblings());
     CHECK_FALSE(next->context()->stopped());
-    CHECK_FALSE(next->take_dropped());
+    CHECK_FALSE(next->was_dropped());
     CHECK(taken_from(*next).empty());
     CHECK(next->parent_site().line == 7);
     CHECK(&next->anchor() == &next.anchor());
