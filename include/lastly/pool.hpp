@@ -117,6 +117,7 @@ public:
     void wait_idle();
     /// Orderly end: closes and runs everything accepted; waits for at most `limit` (S1, S2). Idempotent.
     /// Inside a task, a worker hook or the error sink of this pool, or on a thread that is just ending it: closes and returns at once, not complete.
+    /// Errors: std::bad_alloc, when it is not complete, if the list of what still runs cannot be made; call it again.
     /// Limits: `limit` covers bodies, finalizers, the worker hooks and the error sink. At the very end the workers' threads are joined:
     /// destructors of the user's own thread_local objects on them are waited for without a limit.
     shutdown_report shutdown(std::chrono::nanoseconds limit = forever);

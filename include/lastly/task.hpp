@@ -39,7 +39,8 @@ public:
     /// True once somebody asked this task to stop; false inside a finalizer (C4).
     /// Thread safety: the task's own thread; other threads that work for the body look at a copy of `context()`.
     bool stop_requested() const { return detail::stop_requested(*run_); }
-    /// Errors: task_cancelled with the cause, if a stop was requested and no finalizer is running.
+    /// Errors: task_cancelled with the cause, if a stop was requested and no finalizer is running; std::bad_alloc if it cannot be made, which
+    /// fails the task.
     void throw_if_stopped() const { detail::throw_if_stopped(*run_); }
     /// The task's own context: it stops with the first of its handle, its attached context, its group and its pool (C3), and may
     /// outlive them all. Inside a finalizer: one that never stops (C4). Made at the first call; errors: std::bad_alloc.
@@ -88,7 +89,7 @@ void defer(F&& f, Args&&... args) {
 }
 /// False outside a task, and inside a finalizer (C4).
 inline bool stop_requested() { auto* const r = detail::current_run(); return r != nullptr && detail::stop_requested(*r); }
-/// Errors: task_cancelled with the cause, if a stop was requested; does nothing outside a task and inside a finalizer.
+/// Errors: as task_context::throw_if_stopped; does nothing outside a task and inside a finalizer.
 inline void throw_if_stopped() { if (auto* r = detail::current_run()) detail::throw_if_stopped(*r); }
 /// As task_context::context; outside a task: background().
 inline lastly::context context() {
@@ -155,7 +156,7 @@ public:
     /// As wait, for at most `limit`; runs no task, but a worker is stood in for. Returns ready().
     bool wait_for(std::chrono::nanoseconds limit) const { return detail::wait_for_done(checked(), limit); }
     /// Waits; returns the value, or rethrows. A cancelled task throws task_cancelled with its cause. valid() is false afterwards, unless the
-    /// wait itself threw (W4).
+    /// wait itself threw (W4). Errors besides: std::bad_alloc in place of a task_cancelled that cannot be made; the handle is empty then, too.
     T get() {
         detail::frame& f = checked();
         detail::wait_for_done(f);
