@@ -92,7 +92,10 @@ subject::subject(const std::string& scenario, const arena& witness) : witness_(w
     }
     threads_ = count_entries("task");
     descriptors_ = count_entries("fd");
-    if (threads_ == 0 || descriptors_ == 0) throw std::runtime_error("lastly-stress: /proc shows no threads or descriptors of the process under test; it has to be mounted");
+    if (threads_ == 0 || descriptors_ == 0) {
+        static_cast<void>(last_words());   // it has nothing to do
+        throw std::runtime_error("lastly-stress: /proc shows no threads or descriptors of the process under test; it has to be mounted");
+    }
 }
 
 subject::~subject() {
