@@ -1,8 +1,6 @@
 // See options.hpp. Each option is a row of one table, from which the parser, its messages and the help are made.
 #include "stress/runner/options.hpp"
 
-#include <lastly/detail/fault.hpp>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -329,7 +327,7 @@ std::string build_words() {
 #else
     const std::string compiler = "GCC " + std::to_string(__GNUC__) + "." + std::to_string(__GNUC_MINOR__);
 #endif
-    return compiler + ", " + (sanitizers.empty() ? "plain" : sanitizers) + (lastly::detail::built_with_faults() ? ", test points" : "");
+    return compiler + ", " + (sanitizers.empty() ? "plain" : sanitizers);
 }
 
 options parse(int argc, const char* const* argv, bool has_peers) {

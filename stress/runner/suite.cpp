@@ -85,7 +85,7 @@ run_result run_chosen(std::span<const scenario> all, const options& o, const std
     std::random_device entropy;
     result.seed = o.replay ? o.replay->seed : o.seed ? *o.seed : (std::uint64_t{entropy()} << 32 | entropy());
     result.profile = o.profile;
-    result.build = build_words();
+    result.build = build_words() + (lastly::detail::built_with_faults() ? ", test points" : "");
     const std::vector<const scenario*> list = o.replay ? std::vector{&named_in(*o.replay, all)} : chosen(all, o);
     std::printf("lastly-stress: seed %s, profile %s, %s\n", seed_text(result.seed).c_str(), to_string(o.profile), result.build.c_str());
     std::fflush(stdout);
