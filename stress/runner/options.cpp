@@ -313,6 +313,8 @@ std::uint64_t tasks_of(profile p) noexcept {
     return (sanitized_for_threads() ? of_threads : sanitized_for_addresses() ? of_addresses : plain)[static_cast<std::size_t>(p)];
 }
 
+bool is_sanitized() noexcept { return sanitized_for_threads() || sanitized_for_addresses(); }
+
 std::string build_words() {
     std::string sanitizers;
     const auto add = [&sanitizers](bool is_on, const char* name) {

@@ -46,6 +46,8 @@ const char* to_string(profile p) noexcept;
 std::string seed_text(std::uint64_t seed);
 // Tasks of a whole run; sanitized builds run fewer.
 std::uint64_t tasks_of(profile p) noexcept;
+// Is this build's memory a sanitizer's, with shadows and quarantines of its own?
+bool is_sanitized() noexcept;
 // Compiler and sanitizers: "GCC 12.2, plain", "Clang 19.1.7, address+undefined".
 std::string build_words();
 

@@ -65,6 +65,7 @@ void wake_the_blocked(round& r, pool& p) {
     p.close();
     closed.join();
     open.store(true, std::memory_order_relaxed);
+    p.wait_idle();   // they look at it
 }
 
 }   // namespace
