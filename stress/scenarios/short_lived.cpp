@@ -45,7 +45,7 @@ void short_lived(round& r) {
         });
         left -= each * threads_at_once;
     }
-    r.check(early_heap == 0 || heap_bytes(p) < early_heap + (128u << 10), "memory: threads that are gone leave nothing that grows");
+    r.check(early_heap == 0 || heap_bytes(p) < early_heap + (1u << 20), "memory: threads that are gone leave nothing that grows");
     r.close(p);
 }
 
