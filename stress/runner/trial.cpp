@@ -3,11 +3,12 @@
 
 #include "stress/runner/subject.hpp"
 
+#include <lastly/detail/fault.hpp>
+
 #include <algorithm>
 #include <exception>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -132,9 +133,7 @@ private:
 }   // namespace
 
 std::uint64_t round_seed(std::uint64_t run_seed, const char* scenario, std::uint64_t index) noexcept {
-    std::uint64_t hash = 14695981039346656037u;   // FNV-1a
-    for (const char c : std::string_view(scenario)) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211u;
-    random_numbers mixed(run_seed ^ hash);
+    random_numbers mixed(run_seed ^ lastly::detail::fault_id(scenario));   // a hash of any name
     return random_numbers(mixed() + index)();
 }
 

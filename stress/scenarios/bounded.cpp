@@ -16,7 +16,7 @@ constexpr unsigned submitters = 3;
 
 task_plan plan_under(overflow policy) {
     if (policy == overflow::reject) return {.ends = ends::succeeded | ends::rejected};
-    return {.ends = ends::succeeded, .must_begin = true};
+    return succeeds;
 }
 
 void send_some(round& r, pool& p, std::uint64_t n, overflow policy, random_numbers random) {
@@ -35,7 +35,7 @@ constexpr task_plan never{.ends = ends::rejected, .must_not_begin = true};
 void take_all_room(round& r, pool& p, std::atomic<bool>& open) {
     p.wait_idle();   // what is queued behind them would keep its room
     for (std::size_t i = 0; i < capacity; ++i) {
-        send<1>(r.next(), {.ends = ends::succeeded, .must_begin = true}, into(p), [&open] {
+        send<1>(r.next(), succeeds, into(p), [&open] {
             while (!open.load(std::memory_order_relaxed)) std::this_thread::yield();
         });
     }

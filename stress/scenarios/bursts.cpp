@@ -12,10 +12,10 @@ void bursts(round& r) {
         const std::uint64_t n = std::min<std::uint64_t>(left, 400 + random.below(4000));
         pool p(r.options());
         const watch shown(p);
-        send<1>(r.next(), {.ends = ends::succeeded, .must_begin = true}, into(p), [&r, &p, n](task_context& t, cell& c) {
+        send<1>(r.next(), succeeds, into(p), [&r, &p, n](task_context& t, cell& c) {
             defer(t, c);
             for (std::uint64_t i = 1; i < n; ++i) {
-                send<1>(r.next(), {.ends = ends::succeeded, .must_begin = true}, into(p), [](task_context& inner, cell& own) { defer(inner, own); });
+                send<1>(r.next(), succeeds, into(p), [](task_context& inner, cell& own) { defer(inner, own); });
             }
         });
         r.close(p);

@@ -7,8 +7,6 @@ namespace lastly::stress::scenarios {
 
 namespace {
 
-constexpr task_plan small{.ends = ends::succeeded, .must_begin = true};   // also while the pool drains (A6)
-
 // What the attached finalizers of a task do, by a number.
 struct does {
     round* r;
@@ -18,7 +16,7 @@ struct does {
     void operator()() const {
         switch (what) {
             case 0: return;
-            case 1: send<1>(r->next(), small, into(*p), [] {}); return;
+            case 1: send<1>(r->next(), succeeds, into(*p), [] {}); return;
             case 2: {
                 cell& c = r->next();
                 const auto h = send<1>(c, {.waiters = 1, .ends = ends::succeeded}, for_handle(*p), [](task_context& t, cell& own) { defer(t, own); });

@@ -8,11 +8,9 @@ namespace lastly::stress::scenarios {
 
 namespace {
 
-constexpr task_plan plan{.ends = ends::succeeded, .must_begin = true};
-
 template <std::size_t Bytes>
 void send_sized(round& r, pool& p) {
-    send<1>(r.next(), plan, into(p), [block = std::array<std::byte, Bytes>{}](task_context& t, cell& c) {
+    send<1>(r.next(), succeeds, into(p), [block = std::array<std::byte, Bytes>{}](task_context& t, cell& c) {
         defer(t, c, [first = block[0]] { static_cast<void>(first); });
     });
 }

@@ -5,20 +5,12 @@
 #include <atomic>
 #include <latch>
 #include <optional>
-#include <stdexcept>
 #include <string>
 #include <utility>
 
 namespace lastly::stress::scenarios {
 
 namespace {
-
-struct thrown_by_body : std::runtime_error {
-    thrown_by_body() : std::runtime_error("thrown by a body") {}
-};
-struct thrown_by_finalizer : std::runtime_error {
-    thrown_by_finalizer() : std::runtime_error("thrown by a finalizer") {}
-};
 
 // What stress::defer registers with, where no task_context is at hand.
 struct task_here {

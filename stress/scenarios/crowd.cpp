@@ -5,12 +5,6 @@
 
 namespace lastly::stress::scenarios {
 
-namespace {
-
-constexpr task_plan plan{.ends = ends::succeeded, .must_begin = true};
-
-}   // namespace
-
 void crowd(round& r) {
     constexpr std::uint64_t burst = 512;
     pool_options o = r.options();
@@ -20,9 +14,9 @@ void crowd(round& r) {
     for (std::uint64_t left = r.tasks(); left > 1;) {
         const std::uint64_t n = std::min(left, burst);
         for (std::uint64_t i = 0; i < n / 2; ++i) {
-            send<1>(r.next(), plan, into(p), [&r, &p](task_context& t, cell& c) {
+            send<1>(r.next(), succeeds, into(p), [&r, &p](task_context& t, cell& c) {
                 defer(t, c);
-                send<1>(r.next(), plan, into(p), [](task_context& inner, cell& own) { defer(inner, own); });
+                send<1>(r.next(), succeeds, into(p), [](task_context& inner, cell& own) { defer(inner, own); });
             });
         }
         p.wait_idle();

@@ -5,12 +5,6 @@
 
 namespace lastly::stress::scenarios {
 
-namespace {
-
-constexpr task_plan plan{.ends = ends::succeeded, .must_begin = true};
-
-}   // namespace
-
 void many_pools(round& r) {
     constexpr std::uint64_t tasks_a_pair = 48;
     on_threads(2, [&](unsigned thread) {
@@ -18,9 +12,9 @@ void many_pools(round& r) {
             const std::uint64_t n = std::min(left, tasks_a_pair);
             pool first(r.options()), second(r.options());
             for (std::uint64_t i = 0; i < n / 2; ++i) {
-                send<1>(r.next(), plan, into(first), [&r, &second](task_context& t, cell& c) {
+                send<1>(r.next(), succeeds, into(first), [&r, &second](task_context& t, cell& c) {
                     defer(t, c);
-                    send<1>(r.next(), plan, into(second), [](task_context& inner, cell& own) { defer(inner, own); });
+                    send<1>(r.next(), succeeds, into(second), [](task_context& inner, cell& own) { defer(inner, own); });
                 });
             }
             r.close(first);

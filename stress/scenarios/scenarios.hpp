@@ -3,6 +3,7 @@
 
 #include <lastly/stress.hpp>
 
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -29,6 +30,16 @@ void crowd(round& r);                // crowd.cpp
 void bursts(round& r);               // bursts.cpp
 void churn(round& r);                // churn.cpp
 void combinations(round& r);         // combinations.cpp
+
+// Of a task that nothing keeps from running well.
+inline constexpr task_plan succeeds{.ends = ends::succeeded, .must_begin = true};
+
+struct thrown_by_body : std::runtime_error {
+    thrown_by_body() : std::runtime_error("thrown by a body") {}
+};
+struct thrown_by_finalizer : std::runtime_error {
+    thrown_by_finalizer() : std::runtime_error("thrown by a finalizer") {}
+};
 
 // Calls f(number of the thread) on so many threads at once, and joins them.
 template <class F>

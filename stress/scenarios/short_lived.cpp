@@ -20,7 +20,6 @@ std::size_t heap_bytes(pool& p) {
 }   // namespace
 
 void short_lived(round& r) {
-    constexpr task_plan plan{.ends = ends::succeeded, .must_begin = true};
     constexpr std::uint64_t tasks_a_thread = 64;
     constexpr unsigned threads_at_once = 4;
     pool p(r.options());
@@ -32,11 +31,11 @@ void short_lived(round& r) {
         on_threads(threads_at_once, [&](unsigned) {
             for (std::uint64_t i = 0; i < each; ++i) {
                 if (i % 16 != 0) {
-                    send<1>(r.next(), plan, into(p), [](task_context& t, cell& c) { defer(t, c); });
+                    send<1>(r.next(), succeeds, into(p), [](task_context& t, cell& c) { defer(t, c); });
                     continue;
                 }
                 cell& c = r.next();
-                task_plan waited = plan;
+                task_plan waited = succeeds;
                 waited.waiters = 1;
                 const auto h = send<1>(c, waited, for_handle(p), [] {});
                 h->wait();

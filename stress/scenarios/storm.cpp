@@ -6,11 +6,9 @@ namespace lastly::stress::scenarios {
 namespace {
 
 constexpr unsigned submitters = 3;
-constexpr task_plan plan{.ends = ends::succeeded, .must_begin = true};
-
 template <unsigned Attached>
 void send_one(round& r, pool& p, unsigned deferred) {
-    send<Attached>(r.next(), plan, into(p), [deferred](task_context& t, cell& c) {
+    send<Attached>(r.next(), succeeds, into(p), [deferred](task_context& t, cell& c) {
         for (unsigned i = 0; i < deferred; ++i) defer(t, c);
     });
 }

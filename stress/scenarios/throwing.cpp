@@ -2,18 +2,10 @@
 #include "stress/scenarios/scenarios.hpp"
 
 #include <atomic>
-#include <stdexcept>
 
 namespace lastly::stress::scenarios {
 
 namespace {
-
-struct thrown_by_body : std::runtime_error {
-    thrown_by_body() : std::runtime_error("thrown by a body") {}
-};
-struct thrown_by_finalizer : std::runtime_error {
-    thrown_by_finalizer() : std::runtime_error("thrown by a finalizer") {}
-};
 
 struct throws {
     bool really;

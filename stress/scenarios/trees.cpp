@@ -7,8 +7,6 @@ namespace lastly::stress::scenarios {
 
 namespace {
 
-constexpr task_plan plan{.ends = ends::succeeded, .must_begin = true};
-
 // A task and what is left of its budget: itself, and two or three subtrees.
 class tree {
 public:
@@ -20,7 +18,7 @@ public:
         for (std::uint64_t children = 2 + random.below(2); children > 0 && left > 0; --children) {
             const std::uint64_t part = children == 1 ? left : std::max<std::uint64_t>(1, left / children);
             left -= part;
-            send<1>(round_.next(), plan, into(all_), tree(round_, all_, part, random()));
+            send<1>(round_.next(), succeeds, into(all_), tree(round_, all_, part, random()));
         }
     }
 
@@ -38,7 +36,7 @@ void trees(round& r) {
     constexpr unsigned roots = 4;
     for (unsigned i = 0; i < roots; ++i) {
         task_group all(p);
-        send<2>(r.next(), plan, into(all), tree(r, all, share_of(r.tasks(), i, roots), r.random(i)()));
+        send<2>(r.next(), succeeds, into(all), tree(r, all, share_of(r.tasks(), i, roots), r.random(i)()));
         all.wait();
     }
     r.close(p);
