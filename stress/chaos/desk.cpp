@@ -15,6 +15,7 @@ void desk::begin(const char* situation, const char* source, std::uint64_t number
     also_ = {};
     in_call = false;
     refused_pools_ = 0;
+    without_stand_in_ = 0;
     if (s == shortage::none) std::snprintf(where_, sizeof where_, "%s, nothing short", situation);
     else std::snprintf(where_, sizeof where_, "%s, %s %llu", situation, source, static_cast<unsigned long long>(number));
     for (std::size_t kind = 0; kind < reports_before_.size(); ++kind) reports_before_[kind] = round_.reports(static_cast<report_kind>(kind));
@@ -102,9 +103,7 @@ own_pool::own_pool(desk& d, pool_options o) : desk_(d), pool_(make_pool(d, std::
 
 own_pool::~own_pool() {
     if (!pool_) return;
-    const shutdown_report end = pool_->shutdown();   // its situation may keep handles
-    desk_.of_round().check(end.complete, "S1: an orderly shutdown without a limit is complete");
-    desk_.of_round().balance(end.ledger);
+    desk_.of_round().end(*pool_);   // its situation may keep handles
     const plenty here;
     shown_.reset();
 }

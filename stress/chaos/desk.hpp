@@ -60,6 +60,10 @@ public:
     // Reports of one kind since the run began.
     std::uint64_t reports(report_kind kind) const noexcept { return round_.reports(kind) - reports_before_[static_cast<std::size_t>(kind)]; }
 
+    // Waits that nobody stands in for, because the situation has it so.
+    void has_no_stand_in_for(unsigned waits) noexcept { without_stand_in_ = waits; }
+    unsigned without_stand_in() const noexcept { return without_stand_in_; }
+
     // Pools of this run that could not be made.
     void refused_pool() noexcept { ++refused_pools_; }
     unsigned refused_pools() const noexcept { return refused_pools_; }
@@ -139,7 +143,7 @@ private:
     pool* pool_ = nullptr;
     shortage short_of_ = shortage::none;
     std::error_code also_;
-    unsigned refused_pools_ = 0;
+    unsigned refused_pools_ = 0, without_stand_in_ = 0;
     char where_[96]{};
     std::array<std::uint64_t, 16> reports_before_{};
     std::array<cell*, 64> cells_{};

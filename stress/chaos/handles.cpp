@@ -86,6 +86,7 @@ void pools_that_wait_for_each_other(desk& d) {
 
 // Nobody may stand in: the waiter helps from the start.
 void no_stand_ins(desk& d) {
+    d.has_no_stand_in_for(1);
     pool_options o = d.options(1);
     o.tuning.max_stand_ins = 0;
     own_pool alone(d, std::move(o));

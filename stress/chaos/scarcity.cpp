@@ -101,8 +101,9 @@ private:
         desk_.check(threads_return_to(threads), "S1, S3: a situation is over, and threads are left of it");
         desk_.check(frames_in_use() == 0, "L4: a situation is over, and frames are left of it");
         desk_.check(lastly::detail::deadlines_waiting() == deadlines, "C3: a situation is over, and its deadlines wait");
+        const std::uint64_t reports = desk_.reports(report_kind::no_stand_in) + desk_.reports(report_kind::worker_lost);
+        desk_.check(desk_.is_scarce() || reports == desk_.without_stand_in(), "W2, P4: a worker was lost, or not stood in for, while nothing was short");
         if (failed && desk_.is_short_of(shortage::threads) && desk_.refused_pools() == 0) {
-            const std::uint64_t reports = desk_.reports(report_kind::no_stand_in) + desk_.reports(report_kind::worker_lost);
             desk_.check(reports != 0, "W2, P4: a thread that could not be started in a worker's place is reported");
         }
         for (const cell* const c : desk_.used()) {
@@ -143,6 +144,7 @@ private:
 void sweep_all(round& r, std::span<const source> sources, std::uint64_t whole) {
     const std::span<const situation> tables[] = {task_situations(),   handle_situations(), group_situations(), context_situations(),
                                                  branch_situations(), pool_situations(),   ending_situations()};
+    for (const report_kind kind : {report_kind::worker_lost, report_kind::no_stand_in, report_kind::chain_long}) r.may_be_reported(kind);   // the last in a situation of its own
     count_blocks(true);
     sweep all(r, whole);
     for (const auto& table : tables) all.over(table, sources);

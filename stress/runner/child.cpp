@@ -55,6 +55,10 @@ private:
 void run_round(const scenario& s, arena& memory) {
     lastly::detail::set_chaos(memory.header().chaos);
     const on_one_cpu narrowed(memory.header().one_cpu);
+    const struct count_at_the_end {
+        arena_header& shared;
+        ~count_at_the_end() { shared.held_up.store(lastly::detail::held_up(), std::memory_order_relaxed); }
+    } counts{memory.header()};
     round r(memory.header(), memory.cells());
     try {
         s.run(r);

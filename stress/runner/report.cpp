@@ -91,6 +91,7 @@ std::string result_text(const scenario_result& r, bool in_colour) {
     if (r.kind == end::skipped) return shown + "  " + r.reason;
     std::string text = shown + "  " + right(readable(r.tasks), 7) + " tasks  " + right(exact(r.rounds), 7) + (r.rounds == 1 ? " round   " : " rounds  ") +
                        right(rate(r.tasks, r.time), 7) + " tasks/s  " + time_text(r.time);
+    if (r.counts != nullptr) text += ", " + exact(r.counted) + " " + r.counts;
     if (!r.failures.empty()) text += ", " + counted(exact(r.failures.size()), "round") + " failed";
     return text;
 }
@@ -260,11 +261,13 @@ void progress::draw(std::uint64_t rounds, std::uint64_t tasks) const {
 
 std::string failure_block(const std::string& program, const scenario_result& r, const failure& f) {
     const replay_order& order = f.replay;
-    return std::string("\n") + r.name + ", round " + exact(order.round) + ": " + to_string(f.kind) + "\n" +
-           "  with " + counted(exact(order.tasks), "task") + ", " + counted(exact(order.workers), "worker") +
-           ", engine " + (order.tbb ? "tbb" : "work_stealing") + "\n" +
+    const std::string where = f.is_of_all_rounds ? ", over all of its rounds: " : ", round " + exact(order.round) + ": ";
+    const std::string with = f.is_of_all_rounds ? counted(exact(r.rounds), "round") + ", " + counted(exact(r.tasks), "task")
+                                                : counted(exact(order.tasks), "task") + ", " + counted(exact(order.workers), "worker");
+    return std::string("\n") + r.name + where + to_string(f.kind) + "\n" +
+           "  with " + with + ", engine " + (order.tbb ? "tbb" : "work_stealing") + "\n" +
            finding_lines(f) + details_lines(f.details) +
-           "  replay: " + program + " --replay " + order.to_text() + "\n";
+           "  replay: " + program + " " + f.again + "\n";
 }
 
 std::string summary(const run_result& r) {

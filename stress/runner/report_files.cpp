@@ -86,7 +86,7 @@ std::string property(const char* name, std::string_view value) { return "      <
 std::string message_of(const scenario_result& r) {
     if (r.failures.empty()) return to_string(r.kind);
     const failure& first = r.failures.front();
-    const std::string where = std::string(to_string(first.kind)) + " in round " + std::to_string(first.replay.round);
+    const std::string where = std::string(to_string(first.kind)) + (first.is_of_all_rounds ? std::string(" over all rounds") : " in round " + std::to_string(first.replay.round));
     return first.findings.empty() ? where : where + ": " + first.findings.front().law + ": " + first.findings.front().what;
 }
 
@@ -101,7 +101,7 @@ std::string test_case(const scenario_result& r, const std::string& program, std:
                 escaped(blocks, &escape_for_text) + "</" + element + ">\n";
     }
     return text + "      <system-out>rounds " + std::to_string(r.rounds) + ", tasks " + std::to_string(r.tasks) +
-           ", finalizers " + std::to_string(r.finalizers) + "</system-out>\n    </testcase>\n";
+           ", finalizers " + std::to_string(r.finalizers) + (r.counts != nullptr ? std::string(", ") + r.counts + " " + std::to_string(r.counted) : std::string()) + "</system-out>\n    </testcase>\n";
 }
 
 void escape_for_json(std::string& to, std::string_view character) {
@@ -150,7 +150,7 @@ std::string json_of(const failure& f, const std::string& program) {
         field("laws_broken", f.broken),
         field("findings", on_lines('[', findings, ']', 6)),
         field("details", quoted(f.details)),
-        field("replay", quoted(program + " --replay " + order.to_text())),
+        field("replay", quoted(program + " " + f.again)),
     }, '}', 5);
 }
 
@@ -164,6 +164,8 @@ std::string json_of(const scenario_result& r, const std::string& program) {
         field("rounds", r.rounds),
         field("tasks", r.tasks),
         field("finalizers", r.finalizers),
+        field("counts", quoted(r.counts != nullptr ? r.counts : "")),
+        field("counted", r.counted),
         field("seconds", decimal(r.time)),
         field("failures", on_lines('[', failures, ']', 4)),
     }, '}', 3);

@@ -21,6 +21,8 @@ const char* to_string(end e) noexcept;   // "passed", "law broken", "hang", "cra
 struct failure {
     end kind = end::broken;
     replay_order replay;
+    bool is_of_all_rounds = false;         // shows over all of them, not in `replay`, which was the last
+    std::string again;                     // arguments that run it again: --replay, or the whole scenario with its seed
     std::uint64_t broken = 0;              // laws broken in it, of which `findings` are the first
     std::vector<finding> findings;
     std::string details;                   // what the processes' states were, or how it crashed: several lines; may be empty
@@ -31,6 +33,8 @@ struct scenario_result {
     end kind = end::passed;
     std::string reason;                    // why it was skipped
     std::uint64_t rounds = 0, tasks = 0, finalizers = 0;
+    const char* counts = nullptr;          // what it counts besides, if anything: "shutdowns"
+    std::uint64_t counted = 0;
     std::chrono::duration<double> time{0};
     std::vector<failure> failures;
 };

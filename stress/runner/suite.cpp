@@ -75,9 +75,27 @@ trial_plan plan_for(const scenario& s, std::uint64_t tasks, std::uint64_t shares
     const std::uint64_t least_rounds = s.flat_memory ? 18 : 6;
     const std::uint64_t own = tasks / shares * s.share;
     const std::uint64_t rounds = std::max(least_rounds, (own + s.round_tasks - 1) / s.round_tasks);
-    const double least_seconds = o.profile == profile::ci ? s.ci_seconds : o.profile == profile::nightly ? 10.0 * s.ci_seconds : 0;
+    const double ci_seconds = s.flat_memory && is_sanitized() ? 0 : s.ci_seconds;   // a sanitizer's memory is not judged
+    const double least_seconds = o.profile == profile::ci ? ci_seconds : o.profile == profile::nightly ? 10 * ci_seconds : 0;
     const double its_part = std::chrono::duration<double>(o.duration).count() * s.share / static_cast<double>(shares);
     return {rounds, std::min(s.round_tasks, std::max(least_tasks, own / rounds)), std::chrono::duration<double>(std::max(least_seconds, its_part))};
+}
+
+// A scenario that did not run has shown nothing: beside others that did, it has failed, unless it says why that may be.
+void convict_skipped(run_result& result, const std::vector<const scenario*>& list, const std::string& program) {
+    if (result.exit_code() == 77) return;
+    for (std::size_t i = 0; i < result.scenarios.size(); ++i) {
+        scenario_result& r = result.scenarios[i];
+        if (r.kind != end::skipped || list[i]->may_be_skipped != nullptr) continue;
+        r.kind = end::broken;
+        failure f;
+        f.is_of_all_rounds = true;
+        f.again = std::string("--filter ") + r.name + " --seed " + seed_text(result.seed);
+        f.broken = 1;
+        f.findings = {{"skipped", "it may not be skipped: " + r.reason}};
+        r.failures.push_back(std::move(f));
+        std::fputs(failure_block(program, r, r.failures.back()).c_str(), stdout);
+    }
 }
 
 run_result run_chosen(std::span<const scenario> all, const options& o, const std::string& program) {
@@ -108,6 +126,7 @@ run_result run_chosen(std::span<const scenario> all, const options& o, const std
         if (!r.failures.empty() && !o.keep_going && !o.replay) break;
     }
     result.time = std::chrono::steady_clock::now() - began;
+    convict_skipped(result, list, program);
     return result;
 }
 

@@ -19,6 +19,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto finish_limit = 60s;
+constexpr std::uint64_t enough_for_chaos = 10'000;   // tasks: fewer may meet no test point at which to wait
 
 // Resident memory after each round, and whether it grew once the pools' caches were warm.
 class memory_track {
@@ -50,6 +51,7 @@ public:
     trial(const scenario& s, const options& o, std::uint64_t run_seed)
         : scenario_(s), options_(o), run_seed_(run_seed), witness_(arena::make(room_for(s, o))) {
         result_.name = s.name;
+        result_.counts = s.counts;
     }
 
     // False: it failed.
@@ -82,6 +84,9 @@ public:
         ++result_.rounds;
         result_.tasks += v.tasks;
         result_.finalizers += v.finalizers;
+        result_.counted += h.counted.load(std::memory_order_relaxed);
+        if (h.chaos != 0) tasks_in_chaos_ += v.tasks;
+        held_up_ += h.held_up.load(std::memory_order_relaxed);
         if (how == round_end::hung) return fail(end::hang, std::move(v), subject_->show_hang());
         if (how == round_end::process_ended) return fail(end::crash, std::move(v), subject_->last_words());
         if (!left.empty()) v.add("S1, S3", std::move(left));
@@ -91,18 +96,18 @@ public:
 
     scenario_result finish() {
         if (subject_) {
-            if (std::string how = subject_->finish(finish_limit); !how.empty()) fail(end::crash, {}, "after its last round, " + how);
+            if (std::string how = subject_->finish(finish_limit); !how.empty()) {
+                fail(end::crash, {}, "after its last round, " + how);
+                if (!options_.replay) result_.failures.back().again = again_over_all();
+            }
             subject_.reset();
         }
         if (result_.tasks == 0 && result_.kind == end::passed) {
             result_.kind = end::skipped;
             result_.reason = "there was nothing to do with so few tasks, or that number of workers";
         }
-        if (std::string grown = memory_.growth(); scenario_.flat_memory && !is_sanitized() && !grown.empty()) {
-            verdict v;
-            v.add("memory", std::move(grown));
-            fail(end::broken, std::move(v), {});
-        }
+        if (std::string grown = memory_.growth(); scenario_.flat_memory && !is_sanitized() && !grown.empty()) broken_over_all("memory", std::move(grown));
+        if (lastly::detail::built_with_faults() && tasks_in_chaos_ >= enough_for_chaos && held_up_ == 0) broken_over_all("chaos", "in rounds with test points no thread was held up at any");
         return std::move(result_);
     }
     const scenario_result& so_far() const noexcept { return result_; }
@@ -112,8 +117,20 @@ private:
         const std::uint64_t tasks = o.replay ? std::max(o.replay->tasks, s.round_tasks) : s.round_tasks;
         return tasks + tasks * s.spare / 100 + 4096;   // threads take cells in blocks, and may leave some
     }
+    void broken_over_all(const char* law, std::string what) {
+        verdict v;
+        v.add(law, std::move(what));
+        fail(end::broken, std::move(v), {});
+        failure& f = result_.failures.back();
+        f.is_of_all_rounds = true;
+        if (!options_.replay) f.again = again_over_all();
+    }
+    std::string again_over_all() const {
+        return std::string("--filter ") + scenario_.name + " --seed " + seed_text(run_seed_) + " --tasks " + std::to_string(last_.tasks * result_.rounds) +
+               (options_.workers != 0 ? " --workers " + std::to_string(options_.workers) : std::string()) + (options_.tbb ? " --engine tbb" : "");
+    }
     bool fail(end kind, verdict v, std::string details) {
-        result_.failures.push_back({kind, last_, v.broken, std::move(v.findings), std::move(details)});
+        result_.failures.push_back({kind, last_, false, "--replay " + last_.to_text(), v.broken, std::move(v.findings), std::move(details)});
         if (result_.kind == end::passed || kind > result_.kind) result_.kind = kind;
         subject_.reset();   // what it left behind would spoil later rounds
         memory_ = {};
@@ -126,6 +143,7 @@ private:
     arena witness_;
     std::optional<subject> subject_;
     memory_track memory_;
+    std::uint64_t tasks_in_chaos_ = 0, held_up_ = 0;
     replay_order last_;
     scenario_result result_;
 };

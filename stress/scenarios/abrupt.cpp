@@ -76,6 +76,7 @@ void abrupt(round& r) {
             r.balance(p->ledger());
         }
         p.reset();
+        r.count_one();
         left -= std::min(left, n + r.workers());
     }
 }

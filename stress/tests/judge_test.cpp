@@ -20,12 +20,13 @@ namespace {
 // A round's memory, with one task that the test makes what it likes.
 class one_round {
 public:
-    one_round() : memory_(arena::make(64)) { memory_.header().without_books.store(true); }
+    one_round() : memory_(arena::make(64)) {}
     cell& task() {
         memory_.header().next_cell.store(16);
         return memory_.cells()[0];
     }
-    verdict judged(round_end how = round_end::finished) const { return judge(memory_, how); }
+    // A round that hung has handed over no ledger to compare with.
+    verdict judged(round_end how = round_end::hung) const { return judge(memory_, how); }
     arena& memory() { return memory_; }
 
 private:
@@ -192,10 +193,9 @@ TEST_CASE("judge: a capture that dies after the waiter was told is convicted") {
 
 TEST_CASE("judge: a pool that shows no ledger is not compared") {
     one_round r;
-    r.memory().header().without_books.store(false);
     live_lawfully(r.task(), {.unbooked = true});
-    CHECK(r.judged().holds());
-    CHECK(r.judged().finalizers == 3);
+    CHECK(r.judged(round_end::finished).holds());
+    CHECK(r.judged(round_end::finished).finalizers == 3);
 }
 
 TEST_CASE("judge: a waiter that is never told, and one that is told too early, are convicted") {
@@ -263,16 +263,29 @@ TEST_CASE("judge: a ledger that says something else than the cells is convicted 
     one_round r;
     live_lawfully(r.task());
     auto& header = r.memory().header();
-    header.without_books.store(false);
     const auto column_is = [&](column c, std::uint64_t n) { header.books[static_cast<std::size_t>(c)].store(n); };
     for (const column c : {column::attempts, column::accepted, column::succeeded}) column_is(c, 1);
     for (const column c : {column::attached, column::run, column::returned}) column_is(c, 3);
-    CHECK(r.judged().holds());
+    CHECK(r.judged(round_end::finished).holds());
     column_is(column::run, 2);
-    CHECK(convicts(r.judged(), "L1, L2, L3, L4", "the ledgers say 2 finalizers run, the witness counted 3"));
+    CHECK(convicts(r.judged(round_end::finished), "L1, L2, L3, L4", "the ledgers say 2 finalizers run, the witness counted 3"));
     column_is(column::run, 3);
     column_is(column::live, 1);
-    CHECK(convicts(r.judged(), "L1, L2, L3, L4", "1 live"));
+    CHECK(convicts(r.judged(round_end::finished), "L1, L2, L3, L4", "1 live"));
+}
+
+TEST_CASE("judge: reports of what nobody brought about are convicted") {
+    one_round r;
+    lastly::stress::round seen(r.memory().header(), r.memory().cells());
+    const auto options = seen.options();
+    const auto tell = [&options](lastly::report_kind kind) { options.error_sink({.kind = kind}); };
+    tell(lastly::report_kind::failed);   // other laws speak of it
+    CHECK(r.judged().holds());
+    tell(lastly::report_kind::worker_lost);
+    tell(lastly::report_kind::no_stand_in);
+    seen.may_be_reported(lastly::report_kind::no_stand_in);
+    CHECK(convicts(r.judged(), "P4", "a worker was reported as lost, 1 times"));
+    CHECK_FALSE(convicts(r.judged(), "W2", ""));
 }
 
 TEST_CASE("judge: every broken law is counted, and of each the first few are shown") {
@@ -301,7 +314,6 @@ TEST_CASE("judge: the account is clear after a round, and cells that nobody used
     CHECK(r.judged().tasks == 1);
     r.memory().clear();
     CHECK(r.memory().used() == 0);
-    r.memory().header().without_books.store(true);
     r.memory().header().next_cell.store(16);
     CHECK(r.judged().tasks == 0);
     CHECK(r.judged().holds());

@@ -12,7 +12,7 @@
 namespace lastly::stress::detail {
 
 // The ledger's columns, in its order.
-enum class column : std::size_t { attempts, accepted, rejected, succeeded, failed, cancelled, attached, run, returned, thrown, live, held, count };
+enum class column : std::size_t { attempts, accepted, rejected, succeeded, failed, cancelled, attached, run, returned, thrown, live, count };
 
 struct arena_header {
     // The order.
@@ -30,8 +30,10 @@ struct arena_header {
     alignas(64) std::atomic<std::uint64_t> next_cell{0};
     alignas(64) std::array<std::atomic<std::uint64_t>, static_cast<std::size_t>(column::count)> books{};
     std::array<std::atomic<std::uint64_t>, 16> reports{};
+    std::atomic<std::uint64_t> lawful_reports{0};   // kinds, as bits, that the scenario brings about itself
+    std::atomic<std::uint64_t> held_up{0};          // how often a thread was, at a test point
+    std::atomic<std::uint64_t> counted{0};          // of what the scenario counts
     std::atomic<std::uint64_t> refused_attempts{0};
-    std::atomic<bool> without_books{false};
     std::atomic<bool> is_unsupported{false};   // this build cannot do what the round asks for; `rule` says what
     std::atomic<std::uint64_t> rules_broken{0};
     char rule[400]{};               // the first of them

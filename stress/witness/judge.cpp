@@ -1,6 +1,8 @@
 // See judge.hpp.
 #include "stress/witness/judge.hpp"
 
+#include <lastly/options.hpp>
+
 #include <algorithm>
 #include <array>
 #include <bit>
@@ -152,6 +154,24 @@ void compare_books(const arena_header& h, const sums& witnessed, verdict& v) {
     }
 }
 
+// What the pools told their sinks although nobody brought it about.
+void look_at_reports(const arena_header& h, verdict& v) {
+    struct unwanted {
+        report_kind kind;
+        const char* law;
+        const char* what;
+    };
+    constexpr unwanted all[] = {{report_kind::finalizer_overdue, "C4", "a finalizer was reported as overdue"},
+                                {report_kind::chain_long, "O2", "a chain was reported as long"},
+                                {report_kind::worker_lost, "P4", "a worker was reported as lost"},
+                                {report_kind::no_stand_in, "W2", "no stand-in could be made, as was reported"}};
+    for (const unwanted& u : all) {
+        const auto kind = static_cast<std::size_t>(u.kind);
+        const std::uint64_t times = h.reports[kind].load(std::memory_order_relaxed);
+        if (times != 0 && (h.lawful_reports.load(std::memory_order_relaxed) >> kind & 1) == 0) v.add(u.law, text("%s, %llu times", u.what, static_cast<unsigned long long>(times)));
+    }
+}
+
 }   // namespace
 
 void verdict::add(std::string law, std::string what) {
@@ -181,7 +201,8 @@ verdict judge(const arena& witness, round_end how) {
         v.add(colon == std::string::npos ? "the scenario's own rule" : rule.substr(0, colon),
               (colon == std::string::npos ? rule : rule.substr(colon + 2)) + text(" (broken %llu times)", static_cast<unsigned long long>(h.rules_broken.load(std::memory_order_relaxed))));
     }
-    if (how == round_end::finished && !h.without_books.load(std::memory_order_relaxed)) compare_books(h, witnessed, v);
+    look_at_reports(h, v);
+    if (how == round_end::finished) compare_books(h, witnessed, v);
     return v;
 }
 

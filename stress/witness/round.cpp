@@ -69,11 +69,16 @@ std::uint64_t round::reports(report_kind kind) const noexcept {
     return shared_.reports[static_cast<std::size_t>(kind)].load(std::memory_order_relaxed);
 }
 
-void round::close(pool& p) {
+void round::may_be_reported(report_kind kind) noexcept { shared_.lawful_reports.fetch_or(std::uint64_t{1} << static_cast<unsigned>(kind), std::memory_order_relaxed); }
+
+void round::end(pool& p) {
     const shutdown_report end = p.shutdown();
     check(end.complete, "S1: an orderly shutdown without a limit is complete");
-    check(end.ledger.held == 0, "L4: no handle is left, and no task is held");
     balance(end.ledger);
+}
+void round::close(pool& p) {
+    end(p);
+    check(p.ledger().held == 0, "L4: no handle is left, and no task is held");
 }
 
 void round::balance(const ledger_snapshot& books) noexcept {
@@ -89,12 +94,11 @@ void round::balance(const ledger_snapshot& books) noexcept {
     add(shared_, column::returned, books.finalizers_returned);
     add(shared_, column::thrown, books.finalizers_thrown);
     add(shared_, column::live, books.live);
-    add(shared_, column::held, books.held);
 }
 
 void round::refused_attempt() noexcept { shared_.refused_attempts.fetch_add(1, std::memory_order_relaxed); }
 
-void round::without_books() noexcept { shared_.without_books.store(true, std::memory_order_relaxed); }
+void round::count_one() noexcept { shared_.counted.fetch_add(1, std::memory_order_relaxed); }
 
 void round::check(bool holds, const char* rule) noexcept {
     if (holds) return;

@@ -60,14 +60,20 @@ public:
     /// What the sinks of this round's pools were told, of one kind.
     std::uint64_t reports(report_kind kind) const noexcept;
 
-    /// Shuts the pool down in order and hands its ledger to the judge. Requires: the scenario keeps no handle.
+    /// This round brings about what is reported so. Reports of overdue finalizers, long chains, lost workers and missing stand-ins break a
+    /// law unless it does.
+    void may_be_reported(report_kind kind) noexcept;
+
+    /// Shuts the pool down in order and hands its ledger to the judge.
+    void end(pool& p);
+    /// The same. Requires: the scenario keeps no handle.
     void close(pool& p);
     /// Hands a closed pool's ledger to the judge, who compares their sum with what the cells say.
     void balance(const ledger_snapshot& books) noexcept;
     /// try_submit refused a task, which is intact: an attempt that the ledger rejects, and that is in no cell (A2).
     void refused_attempt() noexcept;
-    /// A pool of this round ends without showing its ledger: the judge does not compare this round's.
-    void without_books() noexcept;
+    /// One more of what the scenario counts (`scenario::counts`). Any thread.
+    void count_one() noexcept;
 
     /// A rule that the scenario itself can see. The first that is broken is shown, by its text: "W4: ...".
     void check(bool holds, const char* rule) noexcept;

@@ -19,13 +19,15 @@ struct scenario {
     unsigned spare = 0;                   ///< cells beyond `tasks()` that a round may need, in hundredths of it
     unsigned ci_seconds = 0;              ///< goes on for so long at least in profile ci, ten times as long in nightly
     bool flat_memory = false;             ///< resident memory has to stay flat over the rounds
+    const char* counts = nullptr;         ///< what `round::count_one` counts, shown beside the tasks: "shutdowns"
+    const char* may_be_skipped = nullptr; ///< why it may have nothing to do; without it, a scenario that was skipped has failed
 };
 
 /// Runs what the command line asks for; see --help. `peers`: what --compare shows, if there are any; each is one line of a table: its name is
 /// PEER/ENDING, or PEER/ENDING/FORM for a further form of it, with '-' for a blank; `about` says how it ends; `run` hands over about `tasks()`
 /// tasks, each with one attached finalizer or what stands for it, and ends them; it may end the process, too.
-/// Returns main's exit code: 0 all laws held, or the table was shown, 1 a law was broken, 2 usage, 3 a scenario hung, 4 it crashed, 77 nothing
-/// was run.
+/// Returns main's exit code: 0 all laws held, or the table was shown, 1 a law was broken or a scenario skipped that may not be, 2 usage, 3 a
+/// scenario hung, 4 it crashed, 77 nothing was run.
 /// Requires: called from main before any thread was started; the program starts itself again for each scenario, with LASTLY_STRESS_CHILD in
 /// its environment.
 int run_suite(int argc, char** argv, std::span<const scenario> scenarios, std::span<const scenario> peers = {});
