@@ -51,8 +51,9 @@ view before_its_finalizers(const combination& c) {
     if (c.waits()) return {outcome_kind::cancelled, cause_of_stop(c), {}, false};
     if (c.what == fate::succeeds) return {outcome_kind::succeeded, {}, {}, true};
     if (c.what == fate::throws) return {outcome_kind::failed, {}, of_body, true};
-    // One that cancels itself at a gate that opens when the root has stopped is told `cancelled`, which came second. By C3 its own node, had it
-    // one, would have stopped with the first, `pool_shutdown`: what nobody has looked at yet is judged by rank, not by time.
+    // At a gate that opens when the root has stopped. Its own context has stopped with the first, then (C3, E2). Doubtful: a body that has not
+    // asked for one is told of the second, because stops that nobody has looked at are judged by rank (attached, group, pool), not by time.
+    if (c.what == fate::cancels_itself && c.runs_at_the_end() && c.asks_for_context()) return {outcome_kind::cancelled, errc::pool_shutdown, {}, true};
     return {outcome_kind::cancelled, errc::cancelled, {}, true};
 }
 

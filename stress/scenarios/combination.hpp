@@ -41,6 +41,9 @@ struct combination {
     // Is its task in its body, at a gate, when the pool is ended?
     bool runs_at_the_end() const noexcept { return begins() && by == ending::shutdown_now; }
 
+    // Has a body that is to be stopped a context of its own by then? It has if it asked for it.
+    bool asks_for_context() const noexcept { return begins() && deferred == 1 && (what == fate::cancels_itself || what == fate::cancelled_running); }
+
     // Of one that waits.
     place where() const noexcept { return static_cast<place>(variant()); }
     stopper stops() const noexcept;

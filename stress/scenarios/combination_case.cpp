@@ -124,20 +124,27 @@ void one_case::submit_from_a_task() {
     rest_.open();
 }
 
+// The first does it, and its cause stays (E2).
+void one_case::stop() {
+    const std::error_code second = errc::discarded;
+    switch (case_.begins() ? stopper::handle : case_.stops()) {
+        case stopper::handle: check(handle_.cancel(), "E2: its handle's first cancel did not do it"); break;
+        case stopper::attached:
+            check(own_.cancel(std::make_error_code(std::errc::interrupted)), "E2: its context's first cancel did not do it");
+            check(!own_.cancel(second), "E2: its context's second cancel did it");
+            break;
+        case stopper::group: group_->cancel(std::make_error_code(std::errc::operation_canceled)); break;
+        case stopper::above_attached:
+        case stopper::root: return;
+    }
+    check(!handle_.cancel(second), "E2: its handle's cancel did it, and came second");
+}
+
 // Between submission and the pool's end.
 void one_case::bring_about() {
     if (case_.is_refused()) return rest_.open();
     if (case_.begins()) in_body_.pass();
-    if (case_.what == fate::cancelled_running) check(handle_.cancel(), "its handle's first cancel did not do it");
-    if (case_.what == fate::cancelled_queued) {
-        switch (case_.stops()) {
-            case stopper::handle: check(handle_.cancel(), "its handle's first cancel did not do it"); break;
-            case stopper::attached: check(own_.cancel(std::make_error_code(std::errc::interrupted)), "its context's first cancel did not do it"); break;
-            case stopper::group: group_->cancel(std::make_error_code(std::errc::operation_canceled)); break;
-            case stopper::above_attached:
-            case stopper::root: break;
-        }
-    }
+    if (case_.what == fate::cancelled_running || case_.what == fate::cancelled_queued) stop();
     if (case_.is_over_before_the_end()) {
         first_.open();
         handle_.wait();
@@ -180,6 +187,7 @@ void one_case::end_pool() {
             break;
         }
     }
+    if (case_.waits() && case_.stops() == stopper::root) pool_.reset();   // unread, and not told of: it came about in bulk (E5)
     if (handle_.valid()) compare_handle();
     if (group_) wait_for_group();
     pool_.reset();

@@ -41,6 +41,7 @@ private:
     void first_holder();
     void blocker();
     void fail_a_sibling();
+    void stop();
     void bring_about();
     void submit_from_a_task();
     void finish(const shutdown_report& end);
@@ -56,6 +57,7 @@ private:
     int body(task_context& t, cell& c);
     void finalize(result<int>& o);
     void finalize_deferred(unsigned place);
+    void check_shield() const;
     void submit_more();
 
     // combination_seen.cpp: what was seen, against the model.

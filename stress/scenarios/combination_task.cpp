@@ -109,12 +109,14 @@ int one_case::body(task_context& t, cell& c) {
     for (unsigned i = 0; i < case_.deferred; ++i) {
         stress::defer(t, c, [this, i] { finalize_deferred(i); });
     }
+    const context* const own = case_.asks_for_context() ? &t.context() : nullptr;
     in_body_.open();
     if (case_.runs_at_the_end()) rest_.pass();
     switch (case_.what) {
         case fate::throws: throw numbered(of_body);
         case fate::cancels_itself: own_.cancel(); break;
         case fate::cancelled_running:
+            if (own != nullptr) check(!own->sleep_for(forever), "its context ended a sleep without end, and not because of a stop");
             while (!t.stop_requested()) std::this_thread::yield();
             break;
         default: break;
@@ -126,6 +128,7 @@ int one_case::body(task_context& t, cell& c) {
 void one_case::finalize(result<int>& o) {
     const unsigned position = cell_->attached_left;   // the witness has counted down to this one
     seen_[position] = view_of(o);
+    check_shield();
     switch (case_.do_) {
         case finalizers::throw_: throw numbered(of_attached(position));
         case finalizers::edit:
@@ -141,7 +144,13 @@ void one_case::finalize(result<int>& o) {
     }
 }
 
+// Whatever has stopped the task, its finalizers see nothing of it.
+void one_case::check_shield() const {
+    check(this_task::finalizing() && !this_task::stop_requested() && !this_task::context().stop_requested(), "C4: a finalizer is shown a stop");
+}
+
 void one_case::finalize_deferred(unsigned place) {
+    check_shield();
     const task_here here;
     if (case_.do_ == finalizers::throw_) throw numbered(of_deferred(place));
     if (case_.do_ == finalizers::defer_more) stress::defer(here, *cell_);
