@@ -11,7 +11,7 @@ namespace s = lastly::stress::scenarios;
 
 // Shares in ten thousandths; none above 3000. Slow ones have little, so that the profile ci stays within minutes.
 constexpr lastly::stress::scenario all[] = {
-{.name = "storm", .about = "small tasks from three outside threads, as fast as they come", .run = s::storm, .round_tasks = 65536, .share = 2879},
+    {.name = "storm", .about = "small tasks from three outside threads, as fast as they come", .run = s::storm, .round_tasks = 65536, .share = 2879},
     {.name = "trees", .about = "tasks that spawn tasks, in groups", .run = s::trees, .round_tasks = 65536, .share = 2900},
     {.name = "bursts", .about = "thousands spawned at once onto a deque that grows under thieves", .run = s::bursts, .share = 200},
     {.name = "short-lived", .about = "threads that live for a few submissions", .run = s::short_lived, .share = 200, .flat_memory = true},

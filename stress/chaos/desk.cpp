@@ -103,7 +103,7 @@ own_pool::own_pool(desk& d, pool_options o) : desk_(d), pool_(make_pool(d, std::
 
 own_pool::~own_pool() {
     if (!pool_) return;
-    desk_.of_round().end(*pool_);   // its situation may keep handles
+    desk_.of_round().finish(pool_->shutdown(), std::nullopt);   // its situation may keep handles
     const plenty here;
     shown_.reset();
 }

@@ -71,15 +71,12 @@ std::uint64_t round::reports(report_kind kind) const noexcept {
 
 void round::may_be_reported(report_kind kind) noexcept { shared_.lawful_reports.fetch_or(std::uint64_t{1} << static_cast<unsigned>(kind), std::memory_order_relaxed); }
 
-void round::end(pool& p) {
-    const shutdown_report end = p.shutdown();
-    check(end.complete, "S1: an orderly shutdown without a limit is complete");
+void round::finish(const shutdown_report& end, std::optional<std::uint64_t> held) {
+    check(end.complete, "S1: a shutdown without a limit is complete");
+    check(!held || end.ledger.held == *held, "L4: as many tasks are held as handles were kept");
     balance(end.ledger);
 }
-void round::close(pool& p) {
-    end(p);
-    check(p.ledger().held == 0, "L4: no handle is left, and no task is held");
-}
+void round::close(pool& p) { finish(p.shutdown()); }
 
 void round::balance(const ledger_snapshot& books) noexcept {
     using detail::column;

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace lastly::stress {
 
@@ -64,10 +65,11 @@ public:
     /// law unless it does.
     void may_be_reported(report_kind kind) noexcept;
 
-    /// Shuts the pool down in order and hands its ledger to the judge.
-    void end(pool& p);
-    /// The same. Requires: the scenario keeps no handle.
+    /// Shuts the pool down in order and hands its ledger to the judge. Requires: the scenario keeps no handle.
     void close(pool& p);
+    /// What a shutdown without a limit returned: it has to be complete, with as many tasks held as the scenario keeps handles (empty: unknown); the
+    /// ledger goes to the judge.
+    void finish(const shutdown_report& end, std::optional<std::uint64_t> held = 0);
     /// Hands a closed pool's ledger to the judge, who compares their sum with what the cells say.
     void balance(const ledger_snapshot& books) noexcept;
     /// try_submit refused a task, which is intact: an attempt that the ledger rejects, and that is in no cell (A2).
