@@ -30,6 +30,7 @@ void crowd(round& r);                // crowd.cpp
 void bursts(round& r);               // bursts.cpp
 void churn(round& r);                // churn.cpp
 void combinations(round& r);         // combinations.cpp
+void shielded(round& r);             // shielded.cpp
 
 // Of a task that nothing keeps from running well.
 inline constexpr task_plan succeeds{.ends = ends::succeeded, .must_begin = true};
