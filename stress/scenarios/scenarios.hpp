@@ -31,6 +31,7 @@ void bursts(round& r);               // bursts.cpp
 void churn(round& r);                // churn.cpp
 void combinations(round& r);         // combinations.cpp
 void shielded(round& r);             // shielded.cpp
+void causes(round& r);               // causes.cpp
 
 // Of a task that nothing keeps from running well.
 inline constexpr task_plan succeeds{.ends = ends::succeeded, .must_begin = true};
