@@ -34,6 +34,7 @@ constexpr lastly::stress::scenario all[] = {
     {.name = "branches", .about = "fork-join inside tasks, with finalizers in branches", .run = s::branches, .round_tasks = 4096, .share = 100},
     {.name = "shielded", .about = "finalizers of stopped tasks, blocks that nest, branches that finalizers fork", .run = s::shielded, .round_tasks = 4096, .share = 15},
     {.name = "causes", .about = "handles, contexts, groups and the pool's end race for the same tasks", .run = s::causes, .round_tasks = 4096, .share = 15},
+    {.name = "stops", .about = "stops that come to own contexts, groups, sleepers and callbacks", .run = s::stops, .round_tasks = 2048, .share = 5},
     {.name = "crowd", .about = "64 workers on few CPUs", .run = s::crowd, .share = 60},
     {.name = "churn", .about = "changing sizes, threads and pools; memory stays flat", .run = s::churn, .share = 50, .ci_seconds = 60, .flat_memory = true},
 };

@@ -32,6 +32,7 @@ void churn(round& r);                // churn.cpp
 void combinations(round& r);         // combinations.cpp
 void shielded(round& r);             // shielded.cpp
 void causes(round& r);               // causes.cpp
+void stops(round& r);                // stops.cpp
 
 // Of a task that nothing keeps from running well.
 inline constexpr task_plan succeeds{.ends = ends::succeeded, .must_begin = true};
