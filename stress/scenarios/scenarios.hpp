@@ -33,6 +33,7 @@ void combinations(round& r);         // combinations.cpp
 void shielded(round& r);             // shielded.cpp
 void causes(round& r);               // causes.cpp
 void stops(round& r);                // stops.cpp
+void waiting(round& r);              // waiting.cpp
 
 // Of a task that nothing keeps from running well.
 inline constexpr task_plan succeeds{.ends = ends::succeeded, .must_begin = true};
