@@ -36,6 +36,7 @@ constexpr lastly::stress::scenario all[] = {
     {.name = "causes", .about = "handles, contexts, groups and the pool's end race for the same tasks", .run = s::causes, .round_tasks = 4096, .share = 15},
     {.name = "stops", .about = "stops that come to own contexts, groups, sleepers and callbacks", .run = s::stops, .round_tasks = 2048, .share = 5},
     {.name = "waiting", .about = "workers that wait, what runs on top of them, waiting for oneself", .run = s::waiting, .round_tasks = 4096, .share = 10},
+    {.name = "fair", .about = "tasks from outside among tasks that submit others without end", .run = s::fair, .share = 10},
     {.name = "crowd", .about = "64 workers on few CPUs", .run = s::crowd, .share = 60},
     {.name = "churn", .about = "changing sizes, threads and pools; memory stays flat", .run = s::churn, .share = 50, .ci_seconds = 60, .flat_memory = true},
 };

@@ -34,6 +34,7 @@ void shielded(round& r);             // shielded.cpp
 void causes(round& r);               // causes.cpp
 void stops(round& r);                // stops.cpp
 void waiting(round& r);              // waiting.cpp
+void fair(round& r);                 // fair.cpp
 
 // Of a task that nothing keeps from running well.
 inline constexpr task_plan succeeds{.ends = ends::succeeded, .must_begin = true};
