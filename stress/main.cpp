@@ -11,8 +11,8 @@ namespace s = lastly::stress::scenarios;
 
 // Shares in ten thousandths; none above 3000. Slow ones have little, so that the profile ci stays within minutes.
 constexpr lastly::stress::scenario all[] = {
-    {.name = "storm", .about = "small tasks from three outside threads, as fast as they come", .run = s::storm, .round_tasks = 65536, .share = 2879},
-    {.name = "trees", .about = "tasks that spawn tasks, in groups", .run = s::trees, .round_tasks = 65536, .share = 2900},
+    {.name = "storm", .about = "small tasks from three outside threads, as fast as they come", .run = s::storm, .round_tasks = 65536, .share = 2774},
+    {.name = "trees", .about = "tasks that spawn tasks, in groups", .run = s::trees, .round_tasks = 65536, .share = 2870},
     {.name = "bursts", .about = "thousands spawned at once onto a deque that grows under thieves", .run = s::bursts, .share = 200},
     {.name = "short-lived", .about = "threads that live for a few submissions", .run = s::short_lived, .share = 200, .flat_memory = true},
     {.name = "bounded", .about = "full pools that reject, block, or run the task on the caller", .run = s::bounded, .share = 400, .spare = 50},
@@ -32,11 +32,11 @@ constexpr lastly::stress::scenario all[] = {
     {.name = "scarce-threads", .about = "the same, in which each start of a thread fails in turn", .run = s::scarce_threads, .round_tasks = 1024, .share = 1, .spare = 300},
     {.name = "many-pools", .about = "pools made and destroyed in a loop", .run = s::many_pools, .round_tasks = 2048, .share = 20, .spare = 300},
     {.name = "branches", .about = "fork-join inside tasks, with finalizers in branches", .run = s::branches, .round_tasks = 4096, .share = 100},
-    {.name = "shielded", .about = "finalizers of stopped tasks, blocks that nest, branches that finalizers fork", .run = s::shielded, .round_tasks = 4096, .share = 15},
-    {.name = "causes", .about = "handles, contexts, groups and the pool's end race for the same tasks", .run = s::causes, .round_tasks = 4096, .share = 15},
-    {.name = "stops", .about = "stops that come to own contexts, groups, sleepers and callbacks", .run = s::stops, .round_tasks = 2048, .share = 5},
-    {.name = "waiting", .about = "workers that wait, what runs on top of them, waiting for oneself", .run = s::waiting, .round_tasks = 4096, .share = 10},
-    {.name = "fair", .about = "tasks from outside among tasks that submit others without end", .run = s::fair, .share = 10},
+    {.name = "shielded", .about = "finalizers of stopped tasks, blocks that nest, branches that finalizers fork", .run = s::shielded, .round_tasks = 4096, .share = 40},
+    {.name = "causes", .about = "handles, contexts, groups and the pool's end race for the same tasks", .run = s::causes, .round_tasks = 4096, .share = 40},
+    {.name = "stops", .about = "stops that come to own contexts, groups, sleepers and callbacks", .run = s::stops, .round_tasks = 2048, .share = 15},
+    {.name = "waiting", .about = "workers that wait, what runs on top of them, waiting for oneself", .run = s::waiting, .round_tasks = 4096, .share = 20},
+    {.name = "fair", .about = "tasks from outside among tasks that submit others without end", .run = s::fair, .share = 20},
     {.name = "crowd", .about = "64 workers on few CPUs", .run = s::crowd, .share = 60},
     {.name = "churn", .about = "changing sizes, threads and pools; memory stays flat", .run = s::churn, .share = 50, .ci_seconds = 60, .flat_memory = true},
 };
