@@ -69,10 +69,10 @@ void list_scenarios(std::span<const scenario> all, const options& o) {
     for (const scenario* const s : chosen(all, o)) std::printf("%-*s  %s\n", static_cast<int>(widest_name(all)), s->name, s->about);
 }
 
-// Its share of the run, in rounds for 1, 2 and 8 workers, with and without chaos, of at most its own size.
+// Its share of the run, in rounds for 1, 2 and 8 workers, with and without chaos where there are test points, of at most its own size.
 trial_plan plan_for(const scenario& s, std::uint64_t tasks, std::uint64_t shares, const options& o) {
     constexpr std::uint64_t least_tasks = 256;
-    const std::uint64_t least_rounds = s.flat_memory ? 18 : 6;
+    const std::uint64_t least_rounds = s.flat_memory ? 18 : lastly::detail::built_with_faults() ? 6 : 3;
     const std::uint64_t own = tasks / shares * s.share;
     const std::uint64_t rounds = std::max(least_rounds, (own + s.round_tasks - 1) / s.round_tasks);
     const double ci_seconds = s.flat_memory && is_sanitized() ? 0 : s.ci_seconds;   // a sanitizer's memory is not judged
