@@ -3,22 +3,14 @@
 #include "lastly/pool.hpp"
 
 #include "core/api/options.hpp"
-#include "core/base/process.hpp"
 #include "core/process/exit.hpp"
-#include "core/process/fork.hpp"
 #include "core/sched/pool_core.hpp"
 #include "core/sched/profile.hpp"
 
-#include <new>
-
 namespace lastly {
 
-pool::pool(pool_options options) : core_(nullptr) {
-    options = detail::checked(std::move(options));
-    if (!detail::guard_exit(options.guard_quick_exit) || !detail::guard_fork()) throw std::bad_alloc();   // first: what is registered later runs earlier
-    core_ = detail::open_pool(std::move(options));
-}
-pool::~pool() { detail::destroy_pool(core_, detail::lies_in_an_image(this)); }
+pool::pool(pool_options options) : core_(detail::open_pool(detail::checked(std::move(options)))) { detail::guard_exit(); }
+pool::~pool() { detail::destroy_pool(core_); }
 
 void pool::close() { detail::close_gate(*core_, detail::gate_closed); }
 void pool::wait_idle() { detail::wait_idle(*core_); }

@@ -92,11 +92,10 @@ bool watchdog::look_at(frame& f, std::chrono::steady_clock::time_point now) {
     return true;
 }
 
-void tell_what_is_waited_for(who_waits who, const char* pool, std::chrono::nanoseconds waited, std::uint64_t unfinished,
+void tell_what_is_waited_for(const char* pool, std::chrono::nanoseconds waited, std::uint64_t unfinished,
                              std::vector<live_task> (*running)(void*), void* argument) noexcept {
-    const char* const format = who == who_waits::its_destructor ? "lastly: the destructor of pool %s has been waiting for %.1f s; tasks unfinished: %llu\n"
-                                                                : "lastly: the process ends, and has waited for pool %s for %.1f s; tasks unfinished: %llu\n";
-    std::fprintf(stderr, format, pool, std::chrono::duration<double>(waited).count(), static_cast<unsigned long long>(unfinished));
+    std::fprintf(stderr, "lastly: the destructor of pool %s has been waiting for %.1f s; tasks unfinished: %llu\n", pool,
+                 std::chrono::duration<double>(waited).count(), static_cast<unsigned long long>(unfinished));
     try {
         std::size_t shown = 0;
         for (const live_task& t : running(argument)) {

@@ -120,7 +120,7 @@ struct verdict {
 verdict admit(pool_core& pool, account* books, frame& f, bool with_handle, patience p, group_core* group = nullptr) {
     if (books == nullptr) {
         pool.shared.attempts.fetch_add(1, seq_cst);   // order: [A1] the closer sees the attempt
-        return {pool.anchor->is_inherited() ? make_error_code(errc::forked) : std::make_error_code(std::errc::not_enough_memory), &account::main};
+        return {std::make_error_code(std::errc::not_enough_memory), &account::main};
     }
     const bool from_a_task = runs_accepted_task(pool);
     std::error_code refused;
@@ -163,8 +163,6 @@ void count_refusal(pool_core& pool, account* books, refusals account::* columns,
 void refuse(pool_core& pool, account* books, frame& f, const verdict& v) noexcept {
     run_record r;
     r.pool = pool.anchor;
-    r.books = books;
-    r.late = v.columns == &account::late;
     r.start = LASTLY_FAULT("A1");
     r.rejected = true;
     r.cause = v.refused;

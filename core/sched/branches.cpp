@@ -6,7 +6,6 @@
 #include "core/base/thread.hpp"
 #include "core/sched/pool_core.hpp"
 #include "core/sched/stand_in.hpp"
-#include "core/task/inherit.hpp"
 #include "core/task/branch.hpp"
 #include "core/task/chain.hpp"
 #include "core/task/run.hpp"
@@ -156,7 +155,6 @@ void run_stolen(worker& w, branch& b) {
 }
 
 void end_stolen(run_record& r, branch_end how) noexcept {
-    if (this_thread.self == nullptr) end_child();   // it forked
     account& books = this_thread.self->books;
     if (!LASTLY_FAULT("L3-branch")) books.main.take_finalizers(r);
     turn_to(books, nullptr);   // for a waiter that goes on with a task of another group
@@ -208,7 +206,6 @@ private:
 }   // namespace
 
 void join_stolen(branch& b, branch_scope& s) {
-    if (this_thread.self == nullptr) end_child();   // something here forked: the thief is not in the child
     worker& w = *this_thread.self;
     const branch_join join(w, b, s);
     help_branch(w, b);

@@ -6,7 +6,6 @@
 #include "core/sched/pool_core.hpp"
 #include "core/sched/stand_in.hpp"
 #include "core/task/context.hpp"
-#include "core/task/inherit.hpp"
 #include "core/task/completion.hpp"
 #include "core/task/state.hpp"
 #include "lastly/detail/fault.hpp"
@@ -138,10 +137,7 @@ bool hand_over(worker& w) noexcept {
         w.is_up_already = true;
         w.handed_over.store(0, relaxed);   // order: before the thread that reads it is started
         thread next;
-        if (next.start(&worker_main, &w, name_of(w).text)) {
-            w.handed_over.store(1, relaxed);   // order: no thread waits for it
-            return false;                      // this one is joined, as ever
-        }
+        if (next.start(&worker_main, &w, name_of(w).text)) return false;   // this one is joined, as ever
         w.left.swap(w.self);   // joined by the next one
         w.self.swap(next);
         if (pool.stand_ins.nobody_joins) w.self.detach();
@@ -151,25 +147,6 @@ bool hand_over(worker& w) noexcept {
 }
 
 }   // namespace
-
-bool revive_crew(pool_core& pool) noexcept {
-    const std::lock_guard lock(pool.stand_ins.growth);   // one thread at a time does so; the owner may be leaving its threads to themselves
-    bool any = false;
-    for (unsigned i = 0; i < pool.workers.size(); ++i) {
-        worker& w = pool.workers[i];
-        if (w.is_lost.exchange(0, acq_rel) == 0) continue;   // order: [B8] sees what the lost thread wrote
-        w.is_up_already = true;
-        w.left.swap(w.self);   // joined by the next one
-        if (start_worker(w)) {
-            w.left.swap(w.self);
-            w.is_lost.store(1, release);   // order: [B8] as it was
-            continue;
-        }
-        if (pool.stand_ins.nobody_joins) w.self.detach();
-        any = true;
-    }
-    return any;
-}
 
 void replace_thread(worker& w) noexcept {
     pool_core& pool = w.pool;
@@ -183,9 +160,8 @@ void replace_thread(worker& w) noexcept {
     report.site = {"(worker)", w.index};
     pool.sink.report(report);
     if (w.tasks.size() != 0) pool.idle.notify();
-    w.is_lost.store(1, release);          // order: [B8] from here on another thread may take over
+    tell_watchers(pool);
     pool.at_work.fetch_sub(1, seq_cst);   // order: [B4] its exit hook is over
-    tell_watchers(pool);                  // perhaps it was the last, and they have to do what is left
     pool.left_work.notify_all();
     leave_pool(pool, &w.books);
 }
@@ -243,7 +219,6 @@ pool_core* open_pool(pool_options options) {
         pool->guard = std::make_unique<watchdog>(pool->options.finalizer_budget, &tell_as_visitor, &collect_running, pool.get());
     }
     start_workers(*pool);
-    if (!join_living(*pool)) close_for_exit(*pool);   // made while the process ends: it rejects everything
     return pool.release();
 }
 
@@ -279,7 +254,6 @@ void call_user_hook(pool_core& pool, const std::function<void(unsigned)>& hook, 
         report.error = std::current_exception();
         pool.sink.report(report);
     }
-    if (this_thread.self == nullptr) end_child();   // it forked
     this_thread.self->in_hook = false;
 }
 
@@ -287,7 +261,7 @@ void free_pool(pool_core& pool) noexcept {
     context_access::node(pool.root)->cancel(errc::pool_shutdown);
     leave_to_handles(*pool.anchor);
     pool.sink.tell_suppressed();
-    if (leave_living(pool)) delete &pool;
+    delete &pool;
 }
 
 void free_once_out(pool_core& pool, account* books) noexcept {

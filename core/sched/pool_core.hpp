@@ -8,7 +8,6 @@
 #include "core/report/watchdog.hpp"
 #include "core/sched/account.hpp"
 #include "core/sched/idle.hpp"
-#include "core/sched/living.hpp"
 #include "core/sched/stand_in.hpp"
 #include "core/sched/worker.hpp"
 #include "core/structures/event_count.hpp"
@@ -61,10 +60,6 @@ public:
     atomic<std::uint32_t> at_work{0};     // worker threads that were started and have not run their exit hook yet
     event_count left_work;                // somebody waits for them
     ledger_snapshot final_books;          // written before `ending` becomes 2
-
-    pool_core* next_living = nullptr;     // both under the lock of living.cpp
-    pool_core** to_living = nullptr;      // null: not in the list
-    atomic<std::uint32_t> given_up{0};    // its budget at the process's end has passed: nobody waits for it again
 };
 
 // core/sched/books.cpp
@@ -72,8 +67,6 @@ ledger_snapshot take_ledger(pool_core& pool);
 // The main columns only, as they were at the pool's end.
 ledger_snapshot take_main_ledger(pool_core& pool);
 bool is_quiescent(pool_core& pool) noexcept;
-// Some thread is between a task's, or a stolen branch's, beginning and its end.
-bool runs_anything(pool_core& pool) noexcept;
 // Every thread that came to a call of the pool has left it.
 bool all_have_departed(pool_core& pool) noexcept;
 // Tasks offered to the injector that nobody has taken yet.
@@ -134,8 +127,6 @@ void add_worker(pool_core& pool, bool stands_in);  // throws std::bad_alloc
 std::error_code start_worker(worker& w) noexcept;
 // The worker's thread is being left (P4): another one goes on in its place. Without one that is reported, and the worker is lost.
 void replace_thread(worker& w) noexcept;
-// Threads for the workers that were lost. False: none can be started.
-bool revive_crew(pool_core& pool) noexcept;
 // Adds a stand-in; it lends itself its seat when its start hook is over. False: no memory, no thread, or too many.
 bool try_add_stand_in(pool_core& pool) noexcept;
 // Quiescent for good: wakes and joins the workers. False: the deadline passed while one was in a hook of the user's; call again.
@@ -152,22 +143,10 @@ void free_once_out(pool_core& pool, account* books) noexcept;
 void free_pool(pool_core& pool) noexcept;
 
 // core/sched/shutdown.cpp
-// Together with gate_abrupt: `bits` may say why; who was first stays.
 void close_gate(pool_core& pool, std::uint32_t bits) noexcept;
 shutdown_report shut_down(pool_core& pool, bool abrupt, std::chrono::nanoseconds limit);
-// The same without a limit. False: the process's end came first.
-bool end_for_good(pool_core& pool, bool abrupt) noexcept;
 void wait_idle(pool_core& pool);
-// `ends_with_image`: the pool object has static storage, and the process, or the image, ends (P1).
-void destroy_pool(pool_core* pool, bool ends_with_image) noexcept;
-// The process ends (P1). `close_for_exit` returns at once, but for stop callbacks; `help_for_exit` runs chains of what did not start;
-// `rest_for_exit` waits until nothing runs any more. False: the deadline has passed.
-void close_for_exit(pool_core& pool) noexcept;
-void close_for_signal(pool_core& pool, int signal) noexcept;   // likewise, with a cause that names it (P5)
-bool help_for_exit(pool_core& pool, std::chrono::steady_clock::time_point deadline) noexcept;
-bool rest_for_exit(pool_core& pool, std::chrono::steady_clock::time_point deadline) noexcept;
-// On stderr: which tasks did not let the pool end.
-void tell_what_hangs(pool_core& pool, std::chrono::nanoseconds time) noexcept;
+void destroy_pool(pool_core* pool) noexcept;
 // A thread found nothing to do while somebody waits for quiescence.
 void on_idle(pool_core& pool) noexcept;
 

@@ -52,7 +52,7 @@ void keep(branch_scope& s, std::exception_ptr error, branch_end how) noexcept {
     }
 }
 
-void run_chain(branch_scope& s) {
+void run_chain(branch_scope& s) noexcept {
     run_record& r = s.run;
     r.finalizing = s.is_ending = true;
     show_pending(r);
@@ -97,7 +97,7 @@ void branch_threw(branch_scope& s) noexcept {
     body_threw(s.run);
 }
 
-void branch_left_thread(branch_scope& s) {
+void branch_left_thread(branch_scope& s) noexcept {
     if (LASTLY_FAULT("B4-left")) return;
     if (!s.is_open) open_branch(s);
     body_left_thread(s.run);
@@ -107,9 +107,7 @@ void branch_left_thread(branch_scope& s) {
     close_branch(s);
 }
 
-namespace {
-
-void close(branch_scope& s) {
+void close_branch(branch_scope& s) noexcept {
     while (s.is_open) {   // again if the sink, told of an error, deferred something
         run_record& r = s.run;
         run_chain(s);
@@ -126,17 +124,6 @@ void close(branch_scope& s) {
         }
         restore(s);
         if (how != branch_end::well) keep(s, std::move(error), how);
-    }
-}
-
-}   // namespace
-
-void close_branch(branch_scope& s) {
-    try {
-        close(s);
-    } catch (...) {   // a finalizer of its left the thread: the rest runs meanwhile (P4)
-        do_in_passing([&s] { close(s); });
-        throw;
     }
 }
 

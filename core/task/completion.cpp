@@ -114,8 +114,7 @@ bool settle_with_group(run_record& r) noexcept {
         if (g.cancels_siblings() && !LASTLY_FAULT("fail-fast")) g.cancel(errc::sibling_failed);
     } else {
         told = g.context()->stopped();   // its owner knows why
-        const std::uint32_t gate = r.result->cause() == errc::process_exit ? gate_exit : r.pool->gate_now();
-        if (r.result->cause() == end_cause(gate)) g.note_dropped(gate | gate_abrupt);
+        if (r.result->cause() == errc::pool_shutdown || r.result->cause() == errc::process_exit) g.note_dropped();
     }
     if (told && r.task->type().has_handle_part) mark_read(*r.task);
     return told;
@@ -168,7 +167,6 @@ void publish(frame& f, run_record& r) noexcept {
     if ((now & read) == 0 && is_worth_reporting(last)) report_unread(*f.owner.load(relaxed), f, last);   // order: this thread stored it or got it with the frame
     f.type().destroy_result(f);
     r.result = &last;
-    r.body_is_over = false;   // no chain is left to go on with
     while (r.deferred != nullptr || r.spent != nullptr) {   // what the result's destructor, or the sink, registered
         run_deferred(r);
         destroy_spent(r);
@@ -186,7 +184,6 @@ bool is_done(const frame& f) noexcept {
 
 bool wait_for_done(frame& f, std::chrono::nanoseconds limit) {
     if (is_done(f)) return true;
-    f.owner.load(acquire)->refuse_to_wait_if_inherited();   // order: [F2] the handle's own frame
     refuse_to_wait_for_oneself(f);
     const auto deadline = deadline_after(limit);
     if (LASTLY_FAULT("W3") && this_thread.home != nullptr) this_thread.home->run_in_place(*this_thread.home->core, f);
@@ -214,7 +211,7 @@ bool request_stop(frame& f, std::error_code cause) noexcept {
     if (const std::uint32_t number = group_of(f)) group = group_at(number).context_from_outside();
     if (is_done(f)) return false;   // then the group may be another's by now
     std::error_code first;          // what stops it anyway came before
-    if (stop_sources{attached_context(f), context_access::node_or_null(group), f.owner.load(acquire)->gate_now()}.find(first)) {   // order: [F2] the handle's own frame
+    if (stop_sources{attached_context(f), context_access::node_or_null(group), f.owner.load(acquire)->abrupt()}.find(first)) {   // order: [F2] the handle's own frame
         set_stop(f, first);
         return false;
     }

@@ -85,8 +85,8 @@ run_record& as_seen_here(run_record& r) noexcept {
 
 stop_sources stops_of(const run_record& r) noexcept {
     const run_record& root = root_of(r);
-    if ((root.shared_word.load(acquire) & has_context) != 0) return {context_access::node_or_null(root.own), nullptr, 0};   // order: [Y3] it stops with all of them
-    return {attached_context(*r.task), r.group != nullptr ? r.group->context() : nullptr, r.pool->gate_now()};
+    if ((root.shared_word.load(acquire) & has_context) != 0) return {context_access::node_or_null(root.own), nullptr, false};   // order: [Y3] it stops with all of them
+    return {attached_context(*r.task), r.group != nullptr ? r.group->context() : nullptr, r.pool->abrupt()};
 }
 
 namespace {
@@ -188,26 +188,6 @@ void finalizer_threw(run_record& r) noexcept {
     if (LASTLY_FAULT("E4")) return;
     if (r.result->succeeded()) outcome_access::fail(*r.result, error);
     else if (!outcome_access::failed_in_setter(*r.result, error)) return;   // it had failed otherwise
-    r.reported = std::move(error);
-}
-
-std::exception_ptr tell_left_thread(run_record& r) noexcept {
-    ++r.thrown;
-    std::exception_ptr error;
-    try {
-        throw std::system_error(make_error_code(errc::thread_exited), "lastly: the thread was left in a finalizer");
-    } catch (...) {
-        error = std::current_exception();   // std::bad_alloc, if not even that can be made
-    }
-    tell_thrown(r, error);
-    return error;
-}
-
-void finalizer_left_thread(run_record& r) noexcept {
-    if (LASTLY_FAULT("P4-finalizer")) r.attached_pending = 0;
-    std::exception_ptr error = tell_left_thread(r);
-    if (!r.result->succeeded()) return;
-    outcome_access::fail(*r.result, error);
     r.reported = std::move(error);
 }
 

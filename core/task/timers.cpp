@@ -41,15 +41,6 @@ std::size_t timers::size() noexcept {
     return heap_.size();
 }
 
-void timers::release(bool in_child) noexcept {
-    if (in_child) {
-        heap_.forget();
-        started_ = false;
-        sleeps_until_ = time_point::min();
-    }
-    mutex_.unlock();
-}
-
 void timers::main(void* self) noexcept { static_cast<timers*>(self)->run(); }
 
 // Under the lock: what has passed and still lives, out of the heap.

@@ -147,11 +147,6 @@ private:
     detail::pool_core* core_;
 };
 
-/// The process's own pool, made at its first use with default options, never destroyed, closed when the process ends (P1). In a forked child it is another one.
-/// Errors: as pool's constructor, at the first use; the next call tries again. First used while the process ends, it rejects everything.
-/// Thread safety: any thread. Blocking: while another thread makes it.
-LASTLY_EXPORT pool& default_pool();
-
 inline detail::pool_core& detail::pool_access::core(pool& p) noexcept { return *p.core_; }
 
 }   // namespace lastly

@@ -39,13 +39,6 @@ struct witness {
     }
 };
 
-// Options of a pool for whose bodies nobody waits long at the process's end.
-lastly::pool_options brief(unsigned workers, std::chrono::milliseconds budget = std::chrono::milliseconds(50)) {
-    lastly::pool_options o = options(workers);
-    o.exit_budget = budget;
-    return o;
-}
-
 // A task that ends the process. Whoever is told of that stays: ending its pool meanwhile is not what is tested here.
 template <class Body, class... Attached>
 [[noreturn]] void exit_in(lastly::pool& pool, Body body, Attached... attached) {
@@ -88,7 +81,7 @@ witness* judged = nullptr;
 void with_a_waiter(witness& w, const part_arguments&) {
     judged = &w;
     std::atexit([] { await([] { return judged->told.load() != 0; }); });   // runs after the library's own, which is registered later
-    lastly::pool pool(brief(2));   // one of its bodies never ends
+    lastly::pool pool(options(2));
     pool.detach([&] {
         std::latch begun(1);
         auto inner = pool.submit([&] {

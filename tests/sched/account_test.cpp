@@ -32,9 +32,9 @@ TEST_CASE("account: a thread keeps its account with each of several pools") {
     CHECK(with_a != with_b);
     CHECK(detail::account_for(*a) == with_a);
     CHECK(detail::account_for(*b) == with_b);
-    detail::destroy_pool(a, false);
+    detail::destroy_pool(a);
     CHECK(detail::account_for(*b) == with_b);
-    detail::destroy_pool(b, false);
+    detail::destroy_pool(b);
 }
 
 TEST_CASE("account: short-lived submitting threads share accounts one after another") {
@@ -44,7 +44,7 @@ TEST_CASE("account: short-lived submitting threads share accounts one after anot
             std::thread([&] { CHECK(detail::account_for(*pool) != nullptr); }).join();
         }
         CHECK(accounts_of(*pool) == static_cast<int>(workers) + 1);
-        detail::destroy_pool(pool, false);
+        detail::destroy_pool(pool);
     });
 }
 

@@ -34,17 +34,6 @@ namespace lastly::detail {
 // another language looks the same, and goes on, too.
 inline bool is_forced_unwind() noexcept { return std::current_exception() == nullptr; }
 
-// Until it is given back, nothing seems to be caught on this thread: forced unwinding can be noticed only by a catch within no other.
-LASTLY_EXPORT void* hide_what_is_caught() noexcept;
-LASTLY_EXPORT void show_what_is_caught(void* caught) noexcept;
-// Within catch (...), while the thread unwinds by force: what has to be done meanwhile.
-template <class Rest>
-void do_in_passing(Rest&& rest) {
-    void* const caught = hide_what_is_caught();
-    rest();
-    show_what_is_caught(caught);   // not if the thread is left once more: then that one goes on
-}
-
 struct frame;
 struct run_record;
 struct account;
@@ -177,7 +166,6 @@ struct run_record {
     bool body_is_over = false;           // or never began: the task's own chain runs
     bool chain_reported = false;
     bool is_settled = false;             // its error has found somebody
-    bool is_destroyed = false;           // body and finalizers
     bool abandoned = false;              // its body, or a finalizer, never goes on (P2): nothing of it is destroyed
     atomic<std::uint32_t> shared_word{0};   // which of `cause` and `own` are there: branches on other threads write and read them, too
 };
@@ -214,7 +202,6 @@ LASTLY_EXPORT void destroy_spent(run_record& r) noexcept;
 LASTLY_EXPORT void body_threw(run_record& r) noexcept;              // within the catch
 LASTLY_EXPORT void body_left_thread(run_record& r) noexcept;        // P4: it failed with thread_exited
 LASTLY_EXPORT void finalizer_threw(run_record& r) noexcept;         // within the catch
-LASTLY_EXPORT void finalizer_left_thread(run_record& r) noexcept;   // P4: counted as thrown, with thread_exited
 LASTLY_EXPORT const char* name_of(const run_record& r) noexcept;
 LASTLY_EXPORT void settle(run_record& r) noexcept;                  // an error that nobody can take goes to the sink
 LASTLY_EXPORT bool stop_requested(run_record& r) noexcept;           // the first cause that the body is told of stays (E2)
