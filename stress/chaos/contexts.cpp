@@ -111,7 +111,7 @@ void context_with_every_parent(desk& d) {
         return d.check_no_memory();
     }
     cell& c = d.next();
-    const auto how = [&](auto&&... parts) { return g->submit(std::forward<decltype(parts)>(parts)..., source->context()); };
+    const auto how = for_handle(*g, source->context());
     const auto h = d.send<1>(c, d.waited(), how, [&d](task_context& t) {
         try {
             d.check(!t.context().stop_requested() && t.context() == this_task::context(), "C3: a task has one context");
@@ -168,7 +168,7 @@ void blocked_submitter(desk& d) {
     barrier full;
     d.send<1>(d.next(), d.plan(), into(*p), [&full] { full.pass(); });
     other_thread blocked([&d, &p, &source] {
-        const auto how = [&](auto&&... parts) { p->detach(std::forward<decltype(parts)>(parts)..., source->context()); };
+        const auto how = into(*p, source->context());
         d.send<2>(d.next(), d.plan(ends::succeeded | ends::cancelled | ends::rejected), how, [] {});
     });
     source->cancel();

@@ -117,7 +117,7 @@ void got_when_cancelled(desk& d) {
     if (!source) return;
     source->cancel();
     cell& c = d.next();
-    const auto how = [&](auto&&... parts) { return d.p().submit(std::forward<decltype(parts)>(parts)..., source->context()); };
+    const auto how = for_handle(d.p(), source->context());
     auto h = d.send<1>(c, d.waited(ends::cancelled), how, [] { return 5; });
     if (!d.wait(c, h)) return;
     try {

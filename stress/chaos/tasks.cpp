@@ -201,7 +201,7 @@ void named_and_observing(desk& d) {
     const auto source = source_below(d);
     if (!source) return;
     cell& c = d.next();
-    const auto how = [&](auto&&... parts) { return d.p().submit(std::forward<decltype(parts)>(parts)..., named("scarce"), source->context()); };
+    const auto how = for_handle(d.p(), named("scarce"), source->context());
     d.wait(c, d.send<2>(c, d.waited(d.fragile(ends::succeeded)), how, [&d](task_context& t, cell& own) {
         d.check(std::string_view(t.name()) == "scarce", "a task has its name");
         defer(t, own);

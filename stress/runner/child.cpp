@@ -55,10 +55,6 @@ private:
 void run_round(const scenario& s, arena& memory) {
     lastly::detail::set_chaos(memory.header().chaos);
     const on_one_cpu narrowed(memory.header().one_cpu);
-    const struct count_at_the_end {
-        arena_header& shared;
-        ~count_at_the_end() { shared.held_up.store(lastly::detail::held_up(), std::memory_order_relaxed); }
-    } counts{memory.header()};
     round r(memory.header(), memory.cells());
     try {
         s.run(r);
@@ -72,6 +68,7 @@ void run_round(const scenario& s, arena& memory) {
     } catch (...) {
         r.check(false, "the scenario: it was left by an exception that is no std::exception");
     }
+    memory.header().held_up.store(lastly::detail::held_up(), std::memory_order_relaxed);
 }
 
 }   // namespace

@@ -259,6 +259,10 @@ void progress::draw(std::uint64_t rounds, std::uint64_t tasks) const {
     std::fflush(to_);
 }
 
+std::string replay_command(const std::string& program, const scenario_result& r, const failure& f) {
+    return program + " " + (f.is_of_all_rounds ? r.again : "--replay " + f.replay.to_text());
+}
+
 std::string failure_block(const std::string& program, const scenario_result& r, const failure& f) {
     const replay_order& order = f.replay;
     const std::string where = f.is_of_all_rounds ? ", over all of its rounds: " : ", round " + exact(order.round) + ": ";
@@ -267,7 +271,7 @@ std::string failure_block(const std::string& program, const scenario_result& r, 
     return std::string("\n") + r.name + where + to_string(f.kind) + "\n" +
            "  with " + with + ", engine " + (order.tbb ? "tbb" : "work_stealing") + "\n" +
            finding_lines(f) + details_lines(f.details) +
-           "  replay: " + program + " " + f.again + "\n";
+           "  replay: " + replay_command(program, r, f) + "\n";
 }
 
 std::string summary(const run_result& r) {

@@ -33,6 +33,8 @@ private:
 };
 
 std::string exact(std::uint64_t n);   // "12,345,678"
+// The one command that runs what failed again: its round, or all of the scenario's.
+std::string replay_command(const std::string& program, const scenario_result& r, const failure& f);
 // The block for one failure: which law, what was seen, and the one command that runs that round again.
 std::string failure_block(const std::string& program, const scenario_result& r, const failure& f);
 // The last lines: what was run, and how it ended.

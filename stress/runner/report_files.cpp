@@ -136,7 +136,7 @@ std::string on_lines(char open, const items& parts, char close, std::size_t dept
     return text + "\n" + std::string((depth - 1) * 2, ' ') + close;
 }
 
-std::string json_of(const failure& f, const std::string& program) {
+std::string json_of(const scenario_result& r, const failure& f, const std::string& program) {
     items findings;
     for (const finding& one : f.findings) findings.push_back(std::string("{") + field("law", quoted(one.law)) + ", " + field("what", quoted(one.what)) + "}");
     const replay_order& order = f.replay;
@@ -150,13 +150,13 @@ std::string json_of(const failure& f, const std::string& program) {
         field("laws_broken", f.broken),
         field("findings", on_lines('[', findings, ']', 6)),
         field("details", quoted(f.details)),
-        field("replay", quoted(program + " " + f.again)),
+        field("replay", quoted(replay_command(program, r, f))),
     }, '}', 5);
 }
 
 std::string json_of(const scenario_result& r, const std::string& program) {
     items failures;
-    for (const failure& f : r.failures) failures.push_back(json_of(f, program));
+    for (const failure& f : r.failures) failures.push_back(json_of(r, f, program));
     return on_lines('{', {
         field("name", quoted(r.name)),
         field("result", quoted(to_string(r.kind))),

@@ -21,8 +21,7 @@ const char* to_string(end e) noexcept;   // "passed", "law broken", "hang", "cra
 struct failure {
     end kind = end::broken;
     replay_order replay;
-    bool is_of_all_rounds = false;         // shows over all of them, not in `replay`, which was the last
-    std::string again;                     // arguments that run it again: --replay, or the whole scenario with its seed
+    bool is_of_all_rounds = false;         // shows over all of them; `replay` was the last
     std::uint64_t broken = 0;              // laws broken in it, of which `findings` are the first
     std::vector<finding> findings;
     std::string details;                   // what the processes' states were, or how it crashed: several lines; may be empty
@@ -37,6 +36,7 @@ struct scenario_result {
     std::uint64_t counted = 0;
     std::chrono::duration<double> time{0};
     std::vector<failure> failures;
+    std::string again;                     // arguments that run all of its rounds again
 };
 
 // Of all scenarios together.

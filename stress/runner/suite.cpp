@@ -90,7 +90,6 @@ void convict_skipped(run_result& result, const std::vector<const scenario*>& lis
         r.kind = end::broken;
         failure f;
         f.is_of_all_rounds = true;
-        f.again = std::string("--filter ") + r.name + " --seed " + seed_text(result.seed);
         f.broken = 1;
         f.findings = {{"skipped", "it may not be skipped: " + r.reason}};
         r.failures.push_back(std::move(f));

@@ -95,11 +95,9 @@ public:
     }
 
     scenario_result finish() {
+        result_.again = again_over_all();
         if (subject_) {
-            if (std::string how = subject_->finish(finish_limit); !how.empty()) {
-                fail(end::crash, {}, "after its last round, " + how);
-                if (!options_.replay) result_.failures.back().again = again_over_all();
-            }
+            if (std::string how = subject_->finish(finish_limit); !how.empty()) fail_over_all(end::crash, {}, "after its last round, " + how);
             subject_.reset();
         }
         if (result_.tasks == 0 && result_.kind == end::passed) {
@@ -120,17 +118,19 @@ private:
     void broken_over_all(const char* law, std::string what) {
         verdict v;
         v.add(law, std::move(what));
-        fail(end::broken, std::move(v), {});
-        failure& f = result_.failures.back();
-        f.is_of_all_rounds = true;
-        if (!options_.replay) f.again = again_over_all();
+        fail_over_all(end::broken, std::move(v), {});
+    }
+    void fail_over_all(end kind, verdict v, std::string details) {
+        fail(kind, std::move(v), std::move(details));
+        result_.failures.back().is_of_all_rounds = true;
     }
     std::string again_over_all() const {
-        return std::string("--filter ") + scenario_.name + " --seed " + seed_text(run_seed_) + " --tasks " + std::to_string(last_.tasks * result_.rounds) +
+        if (options_.replay) return "--replay " + options_.replay->to_text();
+        return std::string("--filter ") + scenario_.name + " --seed " + seed_text(run_seed_) + " --tasks " + std::to_string(last_.tasks * std::max<std::uint64_t>(result_.rounds, 1)) +
                (options_.workers != 0 ? " --workers " + std::to_string(options_.workers) : std::string()) + (options_.tbb ? " --engine tbb" : "");
     }
     bool fail(end kind, verdict v, std::string details) {
-        result_.failures.push_back({kind, last_, false, "--replay " + last_.to_text(), v.broken, std::move(v.findings), std::move(details)});
+        result_.failures.push_back({kind, last_, false, v.broken, std::move(v.findings), std::move(details)});
         if (result_.kind == end::passed || kind > result_.kind) result_.kind = kind;
         subject_.reset();   // what it left behind would spoil later rounds
         memory_ = {};

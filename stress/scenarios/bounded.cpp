@@ -56,7 +56,7 @@ void wake_the_blocked(round& r, pool& p) {
     take_all_room(r, p, open);
     cancel_source stop = with_cancel();
     std::thread stopped([&] {
-        send<2>(r.next(), never, [&](auto&&... parts) { p.detach(std::forward<decltype(parts)>(parts)..., stop.context()); }, [] {});
+        send<2>(r.next(), never, into(p, stop.context()), [] {});
     });
     std::thread closed([&] { send<2>(r.next(), never, into(p), [] {}); });
     std::this_thread::yield();

@@ -107,7 +107,7 @@ void fail_in_chunk(round& r, pool& p, int at) {
 void send_stopped_loop(round& r, pool& p, int at) {
     const auto owner = std::make_shared<cancel_source>(with_cancel());
     const context attached = owner->context();
-    send<1>(r.next(), {.ends = ends::cancelled, .must_begin = true}, [&](auto&&... parts) { p.detach(std::forward<decltype(parts)>(parts)..., attached); }, [&r, &p, at, owner] {
+    send<1>(r.next(), {.ends = ends::cancelled, .must_begin = true}, into(p, attached), [&r, &p, at, owner] {
         end_loop_in_chunk(r, p, at, [&] { owner->cancel(); });
         // It returned: nothing was left to be started after the stop.
         this_task::throw_if_stopped();

@@ -81,11 +81,11 @@ void submit_victim(round& r, heat& h, random_numbers& random) {
     };
     task_plan plan{.ends = ends::cancelled};
     if (!with_handle) {
-        send<1>(v.c, plan, [&](auto&&... parts) { h.group.spawn(std::forward<decltype(parts)>(parts)..., attached); }, body, note);
+        send<1>(v.c, plan, into(h.group, attached), body, note);
         return;
     }
     plan.waiters = 1;
-    auto handle = send<1>(v.c, plan, [&](auto&&... parts) { return h.group.submit(std::forward<decltype(parts)>(parts)..., attached); }, body, note);
+    auto handle = send<1>(v.c, plan, for_handle(h.group, attached), body, note);
     if (handle) v.handle.emplace(std::move(*handle));
 }
 

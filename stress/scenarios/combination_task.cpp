@@ -22,10 +22,6 @@ struct shown {
 };
 template <class F> shown(F) -> shown<F>;
 
-constexpr std::uint8_t end_of_kind(outcome_kind k) noexcept {
-    return k == outcome_kind::succeeded ? ends::succeeded : k == outcome_kind::failed ? ends::failed : k == outcome_kind::cancelled ? ends::cancelled : ends::rejected;
-}
-
 }   // namespace
 
 void one_case::submit() {
@@ -37,7 +33,7 @@ void one_case::submit() {
 
 template <unsigned Attached>
 void one_case::submit_with() {
-    task_plan plan = plan_of(end_of_kind(expected_.end.kind), case_.begins());
+    task_plan plan = plan_of(end_of(expected_.end.kind), case_.begins());
     plan.waiters = case_.is_refused() ? 0 : 1;
     plan.edited = case_.do_ == finalizers::edit;
     plan.discarded = case_.is_discarded();

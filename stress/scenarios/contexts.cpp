@@ -60,7 +60,7 @@ void contexts(round& r) {
                 const bool below = at >= cut, stopped = i >= when && below;
                 const context observed = tree.nodes[at];
                 send<1>(r.next(), {.ends = static_cast<std::uint8_t>(stopped ? ends::cancelled : below ? ends::cancelled | ends::succeeded : ends::succeeded), .must_begin = !below, .must_not_begin = stopped},
-                        [&](auto&&... parts) { p.detach(std::forward<decltype(parts)>(parts)..., observed); },
+                        into(p, observed),
                         [](task_context& t, cell& c) {
                             defer(t, c);
                             t.throw_if_stopped();

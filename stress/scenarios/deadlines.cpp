@@ -22,7 +22,7 @@ void deadlines(round& r) {
             for (std::uint64_t i = 0; i < n; ++i) {
                 const bool sleeps = kind == 2 && i == 0;
                 send<1>(r.next(), {.ends = sleeps ? ends::cancelled : may_end, .must_begin = kind == 3, .must_not_begin = kind == 0},
-                        [&](auto&&... parts) { p.detach(std::forward<decltype(parts)>(parts)..., observed); },
+                        into(p, observed),
                         [sleeps](task_context& t, cell& c) {
                             defer(t, c);
                             if (sleeps) static_cast<void>(t.context().sleep_for(forever));   // only the timer wakes it

@@ -163,12 +163,12 @@ void submit_family(round& r, pool& p, tally& all, random_numbers& random, std::u
         body b{n, relatives, how, r.random(random())};
         const task_plan plan{.ends = ends::succeeded | ends::cancelled | ends::failed};
         if (how != stop::by_its_handle) {
-            send<2>(c, plan, [&](auto&&... parts) { p.detach(std::forward<decltype(parts)>(parts)..., observed); }, std::move(b), attached_look{n});
+            send<2>(c, plan, into(p, observed), std::move(b), attached_look{n});
             continue;
         }
         task_plan waited_for = plan;
         waited_for.waiters = 1;
-        auto h = send<2>(c, waited_for, [&](auto&&... parts) { return p.submit(std::forward<decltype(parts)>(parts)..., observed); }, std::move(b), attached_look{n});
+        auto h = send<2>(c, waited_for, for_handle(p, observed), std::move(b), attached_look{n});
         if (random.one_in(2)) std::this_thread::yield();
         h->cancel();
         held.emplace_back(&c, std::move(*h));
@@ -190,7 +190,7 @@ void outlast_the_budget(round& r) {
     };
     pool p(o);
     const watch shown(p);
-    send<1>(r.next(), succeeds, [&](auto&&... parts) { p.detach(std::forward<decltype(parts)>(parts)..., named("overdue")); }, [] {}, [&told] {
+    send<1>(r.next(), succeeds, into(p, named("overdue")), [] {}, [&told] {
         while (told.load(std::memory_order_relaxed) < 2) std::this_thread::yield();
     });
     r.close(p);

@@ -70,7 +70,7 @@ void wake_by_cancel(round& r, pool& p, random_numbers& random) {
     const context attached = owner.context();
     std::atomic<bool> asleep{false};
     const std::thread::id canceller = std::this_thread::get_id();
-    auto h = send<1>(c, {.waiters = 1, .ends = ends::cancelled, .must_begin = true}, [&](auto&&... parts) { return p.submit(std::forward<decltype(parts)>(parts)..., attached); },
+    auto h = send<1>(c, {.waiters = 1, .ends = ends::cancelled, .must_begin = true}, for_handle(p, attached),
                      [&](task_context& t, cell& own) {
                          defer(t, own);
                          sleep_until_stopped(r, p, t.context(), asleep, [&](std::thread::id caller) { return caller == canceller; });
@@ -92,7 +92,7 @@ void wake_by_deadline(round& r, pool& p) {
     std::atomic<bool> asleep{false};
     cell& c = r.next();
     const std::thread::id submitter = std::this_thread::get_id();
-    auto h = send<1>(c, {.waiters = 1, .ends = ends::cancelled}, [&](auto&&... parts) { return p.submit(std::forward<decltype(parts)>(parts)..., attached); },
+    auto h = send<1>(c, {.waiters = 1, .ends = ends::cancelled}, for_handle(p, attached),
                      [&](task_context& t, cell& own) {
                          defer(t, own);
                          sleep_until_stopped(r, p, t.context(), asleep, [&](std::thread::id caller) { return caller != submitter; });
@@ -107,7 +107,7 @@ void wake_by_owner(round& r, pool& p) {
     const context attached = owner->context();
     std::atomic<bool> begun{false};
     cell& c = r.next();
-    auto h = send<1>(c, {.waiters = 1, .ends = ends::cancelled, .must_begin = true}, [&](auto&&... parts) { return p.submit(std::forward<decltype(parts)>(parts)..., attached); },
+    auto h = send<1>(c, {.waiters = 1, .ends = ends::cancelled, .must_begin = true}, for_handle(p, attached),
                      [&](task_context& t, cell& own) {
                          defer(t, own);
                          begun.store(true, std::memory_order_relaxed);
@@ -150,7 +150,7 @@ void stop_a_group_below(round& r, pool& p, bool by_handle) {
     cell& c = r.next();
     std::atomic<bool> begun{false}, stopped{false};
     if (!by_handle) {
-        send<1>(c, {.ends = ends::cancelled, .must_begin = true}, [&](auto&&... parts) { p.detach(std::forward<decltype(parts)>(parts)..., attached); },
+        send<1>(c, {.ends = ends::cancelled, .must_begin = true}, into(p, attached),
                 [&r, &p, owner](task_context& t, cell& own) {
                     defer(t, own);
                     group_below(r, p, t, [&] { r.check(owner->cancel(given()), "E2: the only one who stops a context is told that it did"); });
@@ -182,7 +182,7 @@ void compare_deadlines(round& r, pool& p, random_numbers& random) {
     r.check(child.context().deadline() == earliest && grandchild.context().deadline() == earliest, "C3: a child's deadline never lies after its parent's");
     const context attached = random.one_in(2) ? child.context() : grandchild.context();
     task_group g(p, of_group.context());
-    send<1>(r.next(), succeeds, [&](auto&&... parts) { g.spawn(std::forward<decltype(parts)>(parts)..., attached); }, [&](task_context& t, cell& c) {
+    send<1>(r.next(), succeeds, into(g, attached), [&](task_context& t, cell& c) {
         defer(t, c);
         r.check(t.context().deadline() == std::min(earliest, third), "C3: a task's deadline is the earliest of its context's and its group's");
     });

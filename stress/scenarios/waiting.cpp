@@ -242,7 +242,7 @@ void end_with_running_tasks(round& r, random_numbers& random) {
     for (unsigned i = 0; i < r.workers(); ++i) {
         const bool late = random.one_in(2);
         if (late) in_finalizer.fetch_add(1, std::memory_order_relaxed);
-        send<1>(r.next(), succeeds, [&](auto&&... parts) { p.detach(std::forward<decltype(parts)>(parts)..., named("held")); }, [&, late](task_context& t, cell& c) {
+        send<1>(r.next(), succeeds, into(p, named("held")), [&, late](task_context& t, cell& c) {
             defer(t, c);
             if (late) return;
             hold();

@@ -30,7 +30,6 @@ failure one_failure(end kind) {
     failure f;
     f.kind = kind;
     f.replay = {"storm", 17, 0x5eed, 16384, 8, false};
-    f.again = "--replay " + f.replay.to_text();
     f.broken = 1234;
     f.findings = {{"G1", "task 12: its body ran 2 times"}, {"O3, L4", "task 13: 1 of its captures were never destroyed"}};
     f.details = "thread 7 waits\nthread 8 runs";
@@ -147,7 +146,7 @@ TEST_CASE("report: a failure's block names all that was seen and the command tha
 TEST_CASE("report: what shows only over all rounds names no round, and is run again as a whole") {
     scenario_result r = one_scenario("churn", end::broken);
     r.failures[0].is_of_all_rounds = true;
-    r.failures[0].again = "--filter churn --seed 0x5eed --tasks 5k";
+    r.again = "--filter churn --seed 0x5eed --tasks 5k";
     const std::string block = failure_block("lastly-stress", r, r.failures[0]);
     CHECK(block.starts_with("\nchurn, over all of its rounds: law broken\n  with 751 rounds, 12,304,384 tasks, engine work_stealing\n"));
     CHECK(block.ends_with("  replay: lastly-stress --filter churn --seed 0x5eed --tasks 5k\n"));

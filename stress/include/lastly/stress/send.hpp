@@ -18,9 +18,10 @@ struct nothing {
     void operator()() const noexcept {}
 };
 
-inline std::uint8_t end_of(const outcome& o) noexcept {
-    return o.succeeded() ? ends::succeeded : o.failed() ? ends::failed : o.cancelled() ? ends::cancelled : ends::rejected;
+constexpr std::uint8_t end_of(outcome_kind k) noexcept {
+    return k == outcome_kind::succeeded ? ends::succeeded : k == outcome_kind::failed ? ends::failed : k == outcome_kind::cancelled ? ends::cancelled : ends::rejected;
 }
+inline std::uint8_t end_of(const outcome& o) noexcept { return end_of(o.kind()); }
 
 namespace detail {
 
@@ -141,17 +142,20 @@ auto send(cell& c, task_plan plan, How&& how, Body body, const Action& action = 
     else return std::optional<returned>();
 }
 
-/// For `send`: hands the task to a pool without a handle.
-inline auto into(pool& p) {
-    return [&p](auto&&... parts) { p.detach(std::forward<decltype(parts)>(parts)...); };
+/// For `send`: hands the task to a pool without a handle, perhaps with further attachments: a context, a name.
+template <class... More>
+auto into(pool& p, More... more) {
+    return [&p, more...](auto&&... parts) { p.detach(std::forward<decltype(parts)>(parts)..., more...); };
 }
 /// For `send`: makes it a member of a group.
-inline auto into(task_group& g) {
-    return [&g](auto&&... parts) { g.spawn(std::forward<decltype(parts)>(parts)...); };
+template <class... More>
+auto into(task_group& g, More... more) {
+    return [&g, more...](auto&&... parts) { g.spawn(std::forward<decltype(parts)>(parts)..., more...); };
 }
-/// For `send`: submits it for a handle.
-inline auto for_handle(pool& p) {
-    return [&p](auto&&... parts) { return p.submit(std::forward<decltype(parts)>(parts)...); };
+/// For `send`: submits it to a pool, or a group, for a handle.
+template <class Where, class... More>
+auto for_handle(Where& where, More... more) {
+    return [&where, more...](auto&&... parts) { return where.submit(std::forward<decltype(parts)>(parts)..., more...); };
 }
 
 /// Registers a finalizer from inside the body, or from a finalizer, with its `task_context` or anything else that has `defer`.
