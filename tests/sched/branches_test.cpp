@@ -24,7 +24,7 @@ TEST_CASE("branch-wake: a branch wakes a sleeping worker") {
         lastly::pool pool(options(2));
         pool.run([&] { run_stolen(pool, [] {}, [] {}); });   // the other one sleeps by now, or searches for the last time
         pool.run([&] {
-            std::this_thread::sleep_for(std::chrono::milliseconds(round % 4));   // so that it sleeps for sure in most rounds
+            std::this_thread::sleep_for(std::chrono::milliseconds(2 * round));   // so that it sleeps for sure in most rounds, on a busy machine in the last
             run_stolen(pool, [] {}, [] {});
         });
         check_end(pool);
