@@ -55,6 +55,8 @@ cell& round::next() noexcept {
     return cells_[own.next++];
 }
 
+void round::renew() noexcept { mine = {}; }
+
 pool_options round::options() const {
     pool_options o;
     o.workers = shared_.workers;

@@ -1,0 +1,398 @@
+// The process's end with pools about: return from main, exit from outside, static pools, pools that are just being destroyed, budgets.
+// Each part in a process of its own, judged by what it left in memory that it shares with this one. Rules P1, P2.
+#include "core/process/coordinator.hpp"
+#include "tests/support/pools.hpp"
+#include "tests/support/shared_process.hpp"
+
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include <unistd.h>
+
+using namespace support;
+using namespace std::chrono_literals;
+using lastly::errc;
+using lastly::finally;
+using lastly::outcome;
+using lastly::task_context;
+
+namespace {
+
+constexpr unsigned queued = 200;
+
+struct witness {
+    std::atomic<unsigned> begun{0}, chains{0}, wrong{0}, of_running{0}, rejected{0};
+    std::atomic<bool> destroyed{false}, late{false};
+};
+
+lastly::pool_options brief(unsigned workers, std::chrono::milliseconds budget = 50ms) {
+    lastly::pool_options o = options(workers);
+    o.exit_budget = budget;
+    return o;
+}
+
+// A body on every worker that gives way to a stop, and tasks that wait behind them.
+void fill(lastly::pool& pool, witness& w) {
+    for (unsigned i = 0; i < pool.workers(); ++i) {
+        pool.detach([&w](task_context& t) {
+            ++w.begun;
+            while (!t.stop_requested()) std::this_thread::yield();
+            t.throw_if_stopped();
+        }, finally([&w](const outcome& o) { w.of_running += o.cancelled() && o.started() && o.cause() == errc::process_exit ? 1u : 0u; }));
+    }
+    while (w.begun < pool.workers()) std::this_thread::yield();
+    for (unsigned i = 0; i < queued; ++i) {
+        pool.detach([&w] { ++w.wrong; }, finally([&w](const outcome& o) {
+            ++w.chains;
+            if (!o.cancelled() || o.started() || o.cause() != errc::process_exit) ++w.wrong;
+        }));
+    }
+}
+
+void leave_alone(lastly::pool_options o, witness& w) {
+    fill(*new lastly::pool(std::move(o)), w);   // never destroyed
+}
+
+void on_the_heap(witness& w, const part_arguments& a) {
+    leave_alone(options(a.workers), w);
+    std::exit(3);
+}
+
+void by_return(witness& w, const part_arguments& a) { leave_alone(options(a.workers), w); }   // the test program returns from main
+
+// Its destructor drains, for ever, while the process ends.
+void while_destroyed(witness& w, const part_arguments& a) {
+    static witness* seen = nullptr;
+    seen = &w;
+    std::atexit([] { await([] { return seen->destroyed.load(); }); });   // runs after the library's own, which is registered later
+    auto* const pool = new std::optional<lastly::pool>(std::in_place, options(a.workers));
+    fill(**pool, w);
+    std::thread([pool, &w] {
+        w.late = true;
+        pool->reset();
+        w.destroyed = true;
+    }).detach();
+    while (!w.late) std::this_thread::yield();
+    for (int i = 0; i < 1000; ++i) std::this_thread::yield();   // most likely it waits by now
+    std::exit(3);
+}
+
+struct destroyed_after_main {
+    std::optional<lastly::pool> pool;
+    witness* w = nullptr;
+    ~destroyed_after_main() {
+        if (w == nullptr) return;
+        pool.reset();
+        w->destroyed = w->chains == queued && w->of_running == 2;
+    }
+};
+
+void in_static_storage(witness& w, const part_arguments&) {
+    const lastly::pool first(options(1));   // what is made after the library's handler was registered is destroyed before it runs
+    static destroyed_after_main here;
+    here.w = &w;
+    here.pool.emplace(options(2));
+    fill(*here.pool, w);
+    std::exit(3);
+}
+
+// A static pool that is destroyed early is no process exit: another one goes on.
+void static_pool_early(witness& w, const part_arguments&) {
+    static std::optional<lastly::pool> first;
+    first.emplace(options(2));
+    lastly::pool second(options(2));
+    fill(*first, w);
+    first.reset();
+    if (second.run([] { return 5; }) != 5 || w.chains != queued) ++w.wrong;
+    w.destroyed = true;
+    std::exit(3);
+}
+
+// Ordinary ends of threads, with thread_local pools, are none either.
+void thread_ends(witness& w, const part_arguments&) {
+    lastly::pool second(options(2));
+    std::thread([&] {
+        thread_local std::optional<lastly::pool> own;
+        own.emplace(options(1));
+        own->detach([&w] { ++w.begun; }, finally([&w](const outcome& o) { w.chains += o.succeeded() ? 1u : 0u; }));
+    }).join();
+    if (second.run([] { return 5; }) != 5) ++w.wrong;
+    std::exit(3);
+}
+
+void made_too_late(witness& w, const part_arguments&) {
+    static witness* seen = nullptr;
+    seen = &w;
+    std::atexit([] {   // runs after the library's own
+        lastly::pool late(options(1));
+        try {
+            late.detach([] { ++seen->wrong; }, finally([](const outcome& o) { seen->chains += o.rejected() ? 1u : 0u; }));
+        } catch (const lastly::task_rejected& e) {
+            seen->rejected = e.code() == errc::pool_closed ? 1 : 0;
+        }
+        seen->late = true;
+    });
+    lastly::pool first(options(1));
+    std::exit(3);
+}
+
+// A body that never ends, on the only worker: the others' chains run all the same, and the process ends.
+void a_body_hangs(witness& w, const part_arguments&) {
+    auto* const pool = new lastly::pool(brief(1, 500ms));
+    pool->detach([&w] {
+        ++w.begun;
+        for (;;) ::pause();
+    }, lastly::named("hanging body"));
+    while (w.begun == 0) std::this_thread::yield();
+    for (unsigned i = 0; i < queued; ++i) pool->detach([] {}, finally([&w] { ++w.chains; }));
+    std::exit(3);
+}
+
+// A finalizer that never ends, on the exiting thread, whose body called exit: the guard runs the others' chains.
+void own_chain_hangs(witness& w, const part_arguments&) {
+    auto* const pool = new lastly::pool(brief(1, 1000ms));
+    pool->detach([&w](task_context& t) {
+        t.defer([] { for (;;) ::pause(); });
+        while (w.late == false) std::this_thread::yield();
+        std::exit(3);
+    }, lastly::named("exiting"));
+    for (unsigned i = 0; i < queued; ++i) pool->detach([] {}, finally([&w] { ++w.chains; }));
+    w.late = true;
+    for (;;) ::pause();
+}
+
+// Likewise in the chain of a queued task that the exiting thread helps with.
+void helped_chain_hangs(witness& w, const part_arguments&) {
+    auto* const pool = new lastly::pool(brief(1, 1000ms));
+    pool->detach([&w] {
+        ++w.begun;
+        for (;;) ::pause();
+    });
+    while (w.begun == 0) std::this_thread::yield();
+    for (unsigned i = 0; i < queued; ++i) {
+        pool->detach([] {}, lastly::named("hanging chain"), finally([&w, i] {
+            ++w.chains;
+            while (i == 3) ::pause();
+        }));
+    }
+    std::exit(3);
+}
+
+// Several threads call exit at once, some inside bodies: each of these bodies' chains runs, once.
+void from_many_threads(witness& w, const part_arguments& a) {
+    auto* const pool = new lastly::pool(brief(4, 500ms));
+    for (unsigned i = 0; i < 4; ++i) {
+        pool->detach([&w] {
+            ++w.begun;
+            while (w.begun < 4) std::this_thread::yield();
+            std::exit(3);
+        }, finally([&w](const outcome& o) { w.of_running += o.cancelled() && o.cause() == errc::process_exit ? 1u : 0u; }));
+    }
+    while (w.begun < 4) std::this_thread::yield();
+    for (unsigned i = 0; i < queued; ++i) {
+        try {
+            pool->detach([&w] { ++w.wrong; }, finally([&w] { ++w.chains; }));
+        } catch (const lastly::task_rejected&) {
+        }
+    }
+    if (a.special == 1) std::exit(3);
+    for (;;) ::pause();
+}
+
+// A finalizer that the exiting thread runs, of its own task or of one that it helps with, calls exit itself: nothing is lost.
+void exit_in_exit(witness& w, const part_arguments& a) {
+    auto* const pool = new lastly::pool(brief(1, 2000ms));
+    std::atomic<bool>& go = w.late;
+    pool->detach([&go, &w](task_context& t) {
+        t.defer([&w] { ++w.of_running; });
+        t.defer([] { std::exit(5); });
+        ++w.begun;
+        while (!go) std::this_thread::yield();
+        std::exit(4);
+    }, finally([&w] { ++w.of_running; }));
+    while (w.begun == 0) std::this_thread::yield();
+    for (unsigned i = 0; i < queued; ++i) {
+        pool->detach([] {}, finally([&w, i, helped = a.special == 1] {
+            ++w.chains;
+            if (helped && i == 3) std::exit(5);
+        }));
+    }
+    go = true;
+    for (;;) ::pause();
+}
+
+// Two finalizers that hang, one on each thread that could take care of the others.
+void two_chains_hang(witness& w, const part_arguments&) {
+    auto* const pool = new lastly::pool(brief(1, 1000ms));
+    pool->detach([&w] {
+        ++w.begun;
+        for (;;) ::pause();
+    });
+    while (w.begun == 0) std::this_thread::yield();
+    for (unsigned i = 0; i < 4; ++i) pool->detach([] {}, lastly::named("hanging chain"), finally([] { for (;;) ::pause(); }));
+    std::exit(3);
+}
+
+// exit in the chain of a refused submission: the others' run, and nobody waits for it.
+void in_a_refused_chain(witness& w, const part_arguments&) {
+    lastly::pool_options o = brief(1, 5000ms);
+    o.capacity = queued + 1;
+    auto* const pool = new lastly::pool(o);
+    fill(*pool, w);
+    pool->detach([] {}, finally([&w] { ++w.rejected; }), finally([] { std::exit(3); }));
+}
+
+void quickly(witness& w, const part_arguments& a) {
+    lastly::pool_options o = options(a.workers);
+    o.guard_quick_exit = a.special == 1;
+    leave_alone(o, w);
+    std::quick_exit(3);
+}
+
+constexpr struct {
+    const char* name;
+    void (*run)(witness&, const part_arguments&);
+} parts[] = {{"on_the_heap", &on_the_heap}, {"by_return", &by_return}, {"while_destroyed", &while_destroyed}, {"in_static_storage", &in_static_storage},
+             {"static_pool_early", &static_pool_early}, {"thread_ends", &thread_ends}, {"made_too_late", &made_too_late}, {"a_body_hangs", &a_body_hangs},
+             {"own_chain_hangs", &own_chain_hangs}, {"helped_chain_hangs", &helped_chain_hangs}, {"from_many_threads", &from_many_threads},
+             {"exit_in_exit", &exit_in_exit}, {"two_chains_hang", &two_chains_hang}, {"in_a_refused_chain", &in_a_refused_chain}, {"quickly", &quickly}};
+
+constexpr const char* process_case = "coordinator: the process that the cases below judge";
+
+class ended : public shared_process<witness> {
+public:
+    explicit ended(const char* part, part_arguments a = {}) : shared_process(process_case, part, a) {}
+};
+
+}   // namespace
+
+TEST_CASE("coordinator: the process that the cases below judge" * doctest::skip()) { shared_process<witness>::run_part(parts); }
+
+TEST_CASE("P1: exit closes a pool that nobody destroys: every chain runs, with process_exit") {
+    with_workers([](unsigned workers) {
+        const ended process("on_the_heap", {workers, 0});
+        CHECK(process.exit_code() == 3);
+        CHECK(process->chains == queued);
+        CHECK(process->of_running == workers);
+        CHECK(process->wrong == 0);
+    });
+}
+
+TEST_CASE("P1: so does return from main") {
+    const ended process("by_return", {2, 0});
+    CHECK(process.exit_code() == 0);
+    CHECK(process->chains == queued);
+    CHECK(process->of_running == 2);
+    CHECK(process->wrong == 0);
+}
+
+TEST_CASE("P1: a pool that is being destroyed at that moment is closed too") {
+    with_workers([](unsigned workers) {
+        const ended process("while_destroyed", {workers, 0});
+        CHECK(process.exit_code() == 3);
+        CHECK(process->chains == queued);
+        CHECK(process->of_running == workers);
+        CHECK(process->destroyed);
+        CHECK(process->wrong == 0);
+    });
+}
+
+TEST_CASE("P1: a pool with static storage closes abruptly in its destructor") {
+    const ended process("in_static_storage");
+    CHECK(process.exit_code() == 3);
+    CHECK(process->destroyed);
+    CHECK(process->wrong == 0);
+}
+
+TEST_CASE("P1: the destructor of a static pool, and a thread's end, are no process exit") {
+    const ended early("static_pool_early");
+    CHECK(early.exit_code() == 3);
+    CHECK(early->destroyed);
+    CHECK(early->wrong == 0);
+
+    const ended thread("thread_ends");
+    CHECK(thread.exit_code() == 3);
+    CHECK(thread->begun == 1);
+    CHECK(thread->chains == 1);
+    CHECK(thread->wrong == 0);
+}
+
+TEST_CASE("P1: a pool that is made while the process ends rejects everything") {
+    const ended process("made_too_late");
+    CHECK(process.exit_code() == 3);
+    CHECK(process->late);
+    CHECK(process->rejected == 1);
+    CHECK(process->chains == 1);
+    CHECK(process->wrong == 0);
+}
+
+TEST_CASE("P1: a body that hangs keeps the process for the budget only, and stderr names it") {
+    const ended process("a_body_hangs");
+    CHECK(process.exit_code() == 3);
+    CHECK(process->chains == queued);
+    CHECK(process.said_on_stderr("hanging body"));
+    CHECK(process.said_on_stderr("coordinator_test.cpp"));
+}
+
+TEST_CASE("P1: a finalizer that hangs on the exiting thread is named, the other chains run, and the process ends with its status") {
+    const ended own("own_chain_hangs");
+    CHECK(own.exit_code() == 3);
+    CHECK(own->chains == queued);
+    CHECK(own.said_on_stderr("exiting"));
+    CHECK(own.said_on_stderr("finalizing"));
+
+    const ended helped("helped_chain_hangs");
+    CHECK(helped.exit_code() == 3);
+    CHECK(helped->chains == queued);
+    CHECK(helped.said_on_stderr("hanging chain"));
+}
+
+TEST_CASE("P2: several threads that call exit: the chain of each body runs, once") {
+    for (unsigned round = 0; round < 10; ++round) {
+        CAPTURE(round);
+        const ended process("from_many_threads", {1, round % 2});
+        CHECK(process.exit_code() == 3);
+        CHECK(process->of_running == 4);
+        CHECK(process->wrong == 0);
+    }
+}
+
+TEST_CASE("P2: exit in a finalizer that the exiting thread runs: the rest follows, once") {
+    for (const unsigned helped : {0u, 1u}) {
+        CAPTURE(helped);
+        const ended process("exit_in_exit", {1, helped});
+        CHECK(process.exit_code() == 5);
+        CHECK(process->of_running == 2);
+        CHECK(process->chains == queued);
+    }
+}
+
+TEST_CASE("P1: two chains that hang keep nothing: the process ends, and both are named") {
+    const ended process("two_chains_hang");
+    CHECK(process.exit_code() == 3);
+    CHECK(process.said_on_stderr("hanging chain"));
+}
+
+TEST_CASE("P2: exit in the chain of a refused submission") {
+    const ended process("in_a_refused_chain");
+    CHECK(process.exit_code() == 3);
+    CHECK(process->rejected == 1);
+    CHECK(process->chains == queued);
+    CHECK_FALSE(process.said_on_stderr("waited"));
+}
+
+TEST_CASE("P3: quick_exit closes the pools if one of them asked for it") {
+    const ended guarded("quickly", {2, 1});
+    CHECK(guarded.exit_code() == 3);
+    CHECK(guarded->chains == queued);
+    CHECK(guarded->of_running == 2);
+    CHECK(guarded->wrong == 0);
+
+    const ended unguarded("quickly", {2, 0});
+    CHECK(unguarded.exit_code() == 3);
+    CHECK(unguarded->chains == 0);
+}

@@ -1,0 +1,49 @@
+// A library that holds a static pool.
+#include "plugin.hpp"
+
+#include <lastly/lastly.hpp>
+
+#include <unistd.h>
+
+namespace {
+
+lastly::pool_options brief() {
+    lastly::pool_options o;
+    o.workers = unload::workers;
+    o.name = "plugin";
+    o.exit_budget = std::chrono::milliseconds(200);
+    return o;
+}
+
+lastly::pool& held() {
+    static lastly::pool pool(brief());
+    return pool;
+}
+
+}   // namespace
+
+extern "C" {
+
+[[gnu::visibility("default")]] void start(unload::witness* w, unload::kind kind) {
+    for (unsigned i = 0; i < unload::workers; ++i) {
+        held().detach([w, kind](lastly::task_context& t) {
+            ++w->begun;
+            while (kind == unload::kind::hangs) ::pause();
+            while (!t.stop_requested()) ::usleep(100);
+        }, lastly::named("holds on"), lastly::finally([w] { ++w->chains; }));
+    }
+    while (w->begun < unload::workers) ::usleep(100);
+    for (unsigned i = 0; i < unload::queued; ++i) {
+        held().detach([w] { ++w->wrong; }, lastly::finally([w](const lastly::outcome& o) {
+            ++w->chains;
+            if (!o.cancelled() || o.cause() != lastly::errc::process_exit) ++w->wrong;
+        }));
+    }
+}
+
+[[gnu::visibility("default")]] unsigned finish() {
+    for (unsigned i = 0; i < unload::queued; ++i) held().detach([] {}, lastly::finally([] {}));
+    return static_cast<unsigned>(held().shutdown().ledger.succeeded);
+}
+
+}
