@@ -3,7 +3,6 @@
 #include "core/base/thread.hpp"
 
 #include "lastly/detail/atomic.hpp"
-#include "lastly/detail/frame.hpp"
 #include "lastly/detail/thread_block.hpp"
 
 #include <csignal>
@@ -111,7 +110,6 @@ pthread_t handle_of(std::uintptr_t id) noexcept {
 }   // namespace
 
 void thread::join() noexcept {
-    const no_cancellation meanwhile;   // it would be a cancellation point
     if (joinable_) ::pthread_join(handle_of(id_), nullptr);
     joinable_ = false;
 }
@@ -128,11 +126,8 @@ namespace {
 void*& caught_here() noexcept { return *reinterpret_cast<void**>(abi::__cxa_get_globals()); }
 }   // namespace
 
-void* hide_what_is_caught() noexcept { return std::exchange(caught_here(), nullptr); }
-void show_what_is_caught(void* caught) noexcept { caught_here() = caught; }
-
-nothing_caught::nothing_caught() noexcept : caught_(hide_what_is_caught()) {}
-void nothing_caught::restore() noexcept { show_what_is_caught(caught_); }
+nothing_caught::nothing_caught() noexcept : caught_(std::exchange(caught_here(), nullptr)) {}
+void nothing_caught::restore() noexcept { caught_here() = caught_; }
 
 no_cancellation::no_cancellation() noexcept : before_(0) { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
 no_cancellation::~no_cancellation() { ::pthread_setcancelstate(before_, nullptr); }

@@ -20,8 +20,6 @@ public:
     bool joinable() const noexcept { return joinable_; }
     void join() noexcept;
     void detach() noexcept;
-    // In the child of a fork: that thread is the parent's.
-    void forget() noexcept { joinable_ = false; }
     void swap(thread& other) noexcept {
         std::swap(id_, other.id_);
         std::swap(joinable_, other.joinable_);

@@ -1,44 +1,30 @@
 // See exit.hpp, and README.md here.
 #include "core/process/exit.hpp"
 
-#include "core/base/process.hpp"
-#include "core/process/coordinator.hpp"
-#include "core/sched/living.hpp"
+#include "core/base/clock.hpp"
+#include "core/sched/pool_core.hpp"
 #include "lastly/detail/fault.hpp"
+#include "lastly/error.hpp"
 
+#include <chrono>
 #include <cstdlib>
 
 namespace lastly::detail {
 
 namespace {
 
-constexpr int threads_at_once = 8;   // that may call exit before the first of them is in the handler
+constexpr std::chrono::seconds budget{5};   // as pool_options::exit_budget
 
-// Whoever calls exit while another thread does so has to find a handler, or it would end the process at once.
-void at_exit(int status) noexcept {
-    if (stage_of_process() != process_stage::over) on_exit_call(&at_exit);
-    end_process(status);
-}
-void at_quick_exit() noexcept {
-    if (stage_of_process() != process_stage::over) on_quick_exit_call(&at_quick_exit);
-    end_process(EXIT_FAILURE);   // the true status is not to be had
-}
-
-bool register_handlers(bool quick) noexcept {
-    for (int i = 0; i < threads_at_once; ++i) {
-        if (!(quick ? on_quick_exit_call(&at_quick_exit) : on_exit_call(&at_exit))) return false;
-    }
-    return true;
+void at_exit() {
+    if (LASTLY_FAULT("P2")) return;
+    end_runs_here(errc::process_exit);
+    if (!LASTLY_FAULT("B4")) forkers_have_left(deadline_after(budget));
 }
 
 }   // namespace
 
-bool guard_exit(bool quick_exit_too) noexcept {
-    keep_image();   // not under the guard of what follows: it takes the loader's lock, and a library that is being loaded may hold that and come here
-    static const bool is_guarded = register_handlers(false);
-    if (!is_guarded || !quick_exit_too || LASTLY_FAULT("P3")) return is_guarded;
-    static const bool is_quick_guarded = register_handlers(true);
-    return is_quick_guarded;
+void guard_exit() noexcept {
+    [[maybe_unused]] static const int registered = std::atexit(&at_exit);
 }
 
 }   // namespace lastly::detail

@@ -4,7 +4,6 @@
 // counts in the injector's sum: no worker goes to sleep while a task is on its way in. See README.md here.
 #include "core/base/clock.hpp"
 #include "core/base/test_point.hpp"
-#include "core/base/thread.hpp"
 #include "core/sched/pool_core.hpp"
 #include "core/sched/room.hpp"
 #include "core/task/group.hpp"
@@ -121,7 +120,7 @@ struct verdict {
 verdict admit(pool_core& pool, account* books, frame& f, bool with_handle, patience p, group_core* group = nullptr) {
     if (books == nullptr) {
         pool.shared.attempts.fetch_add(1, seq_cst);   // order: [A1] the closer sees the attempt
-        return {pool.anchor->is_inherited() ? make_error_code(errc::forked) : std::make_error_code(std::errc::not_enough_memory), &account::main};
+        return {std::make_error_code(std::errc::not_enough_memory), &account::main};
     }
     const bool from_a_task = runs_accepted_task(pool);
     std::error_code refused;
@@ -160,37 +159,22 @@ void count_refusal(pool_core& pool, account* books, refusals account::* columns,
     tell_watchers(pool);
 }
 
-// The end of a refusal; also when a finalizer leaves the thread (P4).
-struct refusal_end {
-    pool_core& pool;
-    account* const books;
-    frame& f;
-    refusals account::* const columns;
-    run_record& r;
-
-    ~refusal_end() {
-        if (f.type().has_handle_part) f.type().destroy_result(f);
-        free_frame(f);
-        count_refusal(pool, books, columns, r);
-    }
-};
-
 // Runs the chain of a task that is not accepted, and frees its frame.
-void refuse(pool_core& pool, account* books, frame& f, const verdict& v) {
+void refuse(pool_core& pool, account* books, frame& f, const verdict& v) noexcept {
     run_record r;
-    const refusal_end end{pool, books, f, v.columns, r};
     r.pool = pool.anchor;
-    r.books = books;
-    r.late = v.columns == &account::late;
     r.start = LASTLY_FAULT("A1");
     r.rejected = true;
     r.cause = v.refused;
     r.attached = f.type().attached;
-    const run_scope scope(r);
-    const shown_frame shown(books, f);
-    nothing_caught here;   // the submission may lie within a catch
-    execute(f, r);
-    here.restore();
+    {
+        const run_scope scope(r);
+        const shown_frame shown(books, f);
+        execute(f, r);
+    }
+    if (f.type().has_handle_part) f.type().destroy_result(f);
+    free_frame(f);
+    count_refusal(pool, books, v.columns, r);
 }
 
 }   // namespace

@@ -3,7 +3,6 @@
 
 #include "core/base/test_point.hpp"
 #include "core/base/thread.hpp"
-#include "core/task/anchor.hpp"
 #include "core/task/context.hpp"
 #include "lastly/detail/fault.hpp"
 
@@ -75,7 +74,7 @@ bool claim_in_place(frame& f) noexcept {
 bool stop_sources::find(std::error_code& cause) const noexcept {
     if (attached != nullptr && attached->stopped() && !LASTLY_FAULT("C5")) cause = attached->cause();
     else if (group != nullptr && group->stopped()) cause = group->cause();
-    else if ((gate & gate_abrupt) != 0) cause = end_cause(gate);
+    else if (pool_abrupt) cause = errc::pool_shutdown;
     else return false;
     return true;
 }

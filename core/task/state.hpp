@@ -48,7 +48,7 @@ bool claim_in_place(frame& f) noexcept;
 struct stop_sources {
     context_node* attached;   // null: none
     context_node* group;      // null: none
-    std::uint32_t gate;      // the pool's
+    bool pool_abrupt;
     bool find(std::error_code& cause) const noexcept;
 };
 

@@ -69,8 +69,7 @@ subject::subject(const std::string& scenario, const arena& witness) : witness_(w
     if (process_ == 0) {
         for (const int file : {witness.file(), orders.theirs, questions.theirs}) ::fcntl(file, F_SETFD, 0);
         ::setenv(child_variable, told.c_str(), 1);   // this process has one thread
-        const char* const chosen = std::getenv("TSAN_OPTIONS");
-        ::setenv("TSAN_OPTIONS", (std::string("halt_on_error=1:die_after_fork=0:") + (chosen != nullptr ? chosen : "")).c_str(), 1);   // as the other sanitizers; unless somebody chose
+        ::setenv("TSAN_OPTIONS", "halt_on_error=1", 0);   // as the other sanitizers; unless somebody chose
         const char* const arguments[] = {"lastly-stress: process under test", nullptr};
         ::execv("/proc/self/exe", const_cast<char* const*>(arguments));
         std::_Exit(127);

@@ -105,7 +105,7 @@ public:
             result_.reason = "there was nothing to do with so few tasks, or that number of workers";
         }
         if (std::string grown = memory_.growth(); scenario_.flat_memory && !is_sanitized() && !grown.empty()) broken_over_all("memory", std::move(grown));
-        if (lastly::detail::built_with_faults() && !scenario_.forks && tasks_in_chaos_ >= enough_for_chaos && held_up_ == 0) broken_over_all("chaos", "in rounds with test points no thread was held up at any");
+        if (lastly::detail::built_with_faults() && tasks_in_chaos_ >= enough_for_chaos && held_up_ == 0) broken_over_all("chaos", "in rounds with test points no thread was held up at any");
         return std::move(result_);
     }
     const scenario_result& so_far() const noexcept { return result_; }

@@ -35,11 +35,6 @@ void causes(round& r);               // causes.cpp
 void stops(round& r);                // stops.cpp
 void waiting(round& r);              // waiting.cpp
 void fair(round& r);                 // fair.cpp
-void exits(round& r);                // exits.cpp
-void leaves(round& r);               // leaves.cpp
-void signals(round& r);              // signals.cpp
-void forks(round& r);                // forks.cpp
-void kills(round& r);                // kills.cpp
 
 // Of a task that nothing keeps from running well.
 inline constexpr task_plan succeeds{.ends = ends::succeeded, .must_begin = true};

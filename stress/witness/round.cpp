@@ -55,8 +55,6 @@ cell& round::next() noexcept {
     return cells_[own.next++];
 }
 
-void round::renew() noexcept { mine = {}; }
-
 pool_options round::options() const {
     pool_options o;
     o.workers = shared_.workers;

@@ -39,13 +39,6 @@ struct witness {
     }
 };
 
-// Options of a pool for whose bodies nobody waits long at the process's end.
-lastly::pool_options brief(unsigned workers, std::chrono::milliseconds budget = std::chrono::milliseconds(50)) {
-    lastly::pool_options o = options(workers);
-    o.exit_budget = budget;
-    return o;
-}
-
 // A task that ends the process. Whoever is told of that stays: ending its pool meanwhile is not what is tested here.
 template <class Body, class... Attached>
 [[noreturn]] void exit_in(lastly::pool& pool, Body body, Attached... attached) {
@@ -88,7 +81,7 @@ witness* judged = nullptr;
 void with_a_waiter(witness& w, const part_arguments&) {
     judged = &w;
     std::atexit([] { await([] { return judged->told.load() != 0; }); });   // runs after the library's own, which is registered later
-    lastly::pool pool(brief(2));   // one of its bodies never ends
+    lastly::pool pool(options(2));
     pool.detach([&] {
         std::latch begun(1);
         auto inner = pool.submit([&] {
@@ -126,32 +119,6 @@ void in_a_sink(witness& w, const part_arguments&) {
     for (;;) ::pause();
 }
 
-// A result that exits when nobody takes it: after its task was counted, in the middle of its publication.
-struct exits_in_destructor {
-    witness* w;
-    explicit exits_in_destructor(witness& to) : w(&to) {}
-    exits_in_destructor(exits_in_destructor&& o) noexcept : w(std::exchange(o.w, nullptr)) {}
-    exits_in_destructor& operator=(exits_in_destructor&&) = delete;
-    ~exits_in_destructor() {
-        if (w == nullptr) return;
-        w->say('d');
-        std::exit(8);
-    }
-};
-
-void in_a_result(witness& w, const part_arguments&) {
-    lastly::pool pool(brief(1, std::chrono::seconds(10)));
-    std::latch go(1);
-    auto handle = pool.submit([&] {
-        go.wait();
-        return exits_in_destructor(w);
-    }, finally([&] { w.say('a'); }));
-    for (int i = 0; i < 3; ++i) pool.detach([] {}, finally([&](const outcome& o) { w.say(o.cause() == errc::process_exit ? 'q' : '?'); }));
-    { const auto dropped = std::move(handle); }
-    go.count_down();
-    for (;;) ::pause();
-}
-
 void above_others(witness& w, const part_arguments&) {
     lastly::pool pool(options(1));
     exit_in(pool, [&](task_context& t) {
@@ -186,56 +153,11 @@ void in_a_stolen_branch(witness& w, const part_arguments&) {
     }, finally([&] { w.say('a'); }));
 }
 
-// A body that cannot be moved into its task.
-struct unmovable_body {
-    unmovable_body() = default;
-    unmovable_body(const unmovable_body&) { throw 1; }
-    void operator()() const {}
-};
-
-void in_an_unbuilt(witness& w, const part_arguments& a) {
-    lastly::pool pool(options(1));
-    const auto exits = [&] {
-        w.say('e');
-        std::exit(2);
-    };
-    const unmovable_body body;
-    if (a.special == 0) pool.detach(body, finally([&] { w.say('a'); }), finally(exits), finally([&] { w.say('b'); }));
-    else exit_in(pool, [&] { pool.detach(body, finally([&] { w.say('a'); }), finally(exits), finally([&] { w.say('b'); })); }, finally([&] { w.say('t'); }));
-}
-
-// A finalizer leaves the thread that ends the process.
-void and_leaves(witness& w, const part_arguments& a) {
-    auto* const pool = new lastly::pool(brief(1, std::chrono::seconds(10)));
-    const auto leave = [] { ::pthread_exit(nullptr); };
-    std::latch running(1), submitted(1);
-    auto body = [&](task_context& t) {
-        t.defer([&] { w.say('1'); });
-        if (a.special == 1) t.defer(leave);
-        running.count_down();
-        submitted.wait();
-        if (a.special == 1) std::exit(2);
-        while (!t.stop_requested()) std::this_thread::yield();
-        await([&] { return w.ran == 10; });
-    };
-    pool->detach(body);
-    running.wait();
-    for (unsigned i = 0; i < 10; ++i) {
-        pool->detach([] {}, finally([&, i] {
-            ++w.ran;
-            if (i == 4 && a.special == 0) leave();
-        }));
-    }
-    submitted.count_down();
-    if (a.special == 0) std::exit(2);
-    for (;;) ::pause();
-}
-
 constexpr struct {
     const char* name;
     void (*run)(witness&, const part_arguments&);
 } parts[] = {{"in_a_body", &in_a_body}, {"with_a_waiter", &with_a_waiter}, {"in_a_finalizer", &in_a_finalizer}, {"in_a_sink", &in_a_sink},
-             {"above_others", &above_others}, {"in_a_tree", &in_a_tree}, {"in_a_stolen_branch", &in_a_stolen_branch}, {"in_a_result", &in_a_result}, {"in_an_unbuilt", &in_an_unbuilt}, {"and_leaves", &and_leaves}};
+             {"above_others", &above_others}, {"in_a_tree", &in_a_tree}, {"in_a_stolen_branch", &in_a_stolen_branch}};
 
 constexpr const char* process_case = "exit: the process that the cases below judge";
 
@@ -276,12 +198,6 @@ TEST_CASE("P2: exit in a sink: the chain has run, and nothing is told twice") {
     CHECK(process->said() == "as");
 }
 
-TEST_CASE("P2: exit in the destructor of a result that nobody takes: that task was counted once, and the others' chains run") {
-    const ended process("in_a_result");
-    CHECK(process.exit_code() == 8);
-    CHECK(process->said() == "adqqq");
-}
-
 TEST_CASE("P2: bodies below on the same stack follow, innermost first") {
     const ended process("above_others");
     CHECK(process.exit_code() == 5);
@@ -309,24 +225,5 @@ TEST_CASE("B4: exit in a stolen branch: its chain runs there, and its task's whe
         CHECK(process.exit_code() == 9);
         CHECK(process->said() == "cba");
         CHECK(process->told == 1);
-    }
-}
-
-TEST_CASE("P2: exit in the chain of a task that cannot be built: the rest of it runs, and what runs beneath follows") {
-    for (const unsigned inside : {0u, 1u}) {
-        CAPTURE(inside);
-        const ended process("in_an_unbuilt", {1, inside});
-        CHECK(process.exit_code() == 2);
-        CHECK(process->said() == (inside != 0 ? "beat" : "bea"));
-    }
-}
-
-TEST_CASE("P4: a finalizer leaves the thread that ends the process: all others run, and the process ends with its status") {
-    for (const unsigned inside : {0u, 1u}) {
-        CAPTURE(inside);
-        const ended process("and_leaves", {1, inside});
-        CHECK(process.exit_code() == 2);
-        CHECK(process->ran == 10);
-        CHECK(process->said() == "1");
     }
 }

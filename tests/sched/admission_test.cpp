@@ -7,8 +7,6 @@
 #include <array>
 #include <stdexcept>
 
-#include <pthread.h>
-
 using namespace support;
 
 namespace {
@@ -200,28 +198,5 @@ TEST_CASE("A6: a rejected task's finalizer cannot smuggle a task into a closed p
         CHECK(refused == 1);
         CHECK(pool.ledger().live == 0);
         CHECK(pool.ledger().balanced());
-    });
-}
-
-TEST_CASE("P4: a finalizer of a refused task leaves the submitter's thread: the rest run, and the books balance") {
-    with_workers([](unsigned workers) {
-        sink_log log;
-        lastly::pool pool(options(workers, &log));
-        pool.close();
-        std::string order;
-        std::atomic<int> alive{0};
-        CHECK(leaves_its_thread([&] {
-            pool.detach([kept = canary(alive)] {}, lastly::finally([&] { order += 'a'; }), lastly::finally([&] { order += 'b'; ::pthread_exit(nullptr); }),
-                        lastly::finally([&] { order += 'c'; }));
-        }));
-        CHECK(order == "cba");
-        CHECK(alive == 0);
-        CHECK(log.count(lastly::report_kind::finalizer_failed) == 1);
-        const auto end = pool.shutdown();
-        CHECK(end.complete);
-        CHECK(end.ledger.balanced());
-        CHECK(end.ledger.rejected == 1);
-        CHECK(end.ledger.finalizers_run == 3);
-        CHECK(end.ledger.finalizers_thrown == 1);
     });
 }

@@ -38,12 +38,6 @@ void run_immediately(Chain chain, std::error_code cause, Deferral& d) {
         if (!LASTLY_FAULT("A3")) d.call(told.value);
         early_returned(chain.run);
     } catch (...) {
-        if (is_forced_unwind()) {   // P4
-            finalizer_left_thread(chain.run);
-            end_early(chain.run, was_finalizing);
-            d.end_built();
-            throw;
-        }
         early_threw(chain.run, Chain::fails_the_task);
     }
     end_early(chain.run, was_finalizing);

@@ -31,8 +31,7 @@ template <class T> concept can_be_made_on_the_heap = requires(task_context& t) {
 static_assert(!can_be_made_on_the_heap<defer_frame>);
 static_assert(!std::is_copy_constructible_v<defer_frame> && !std::is_move_constructible_v<defer_frame>);
 static_assert(!std::is_copy_assignable_v<defer_frame> && !std::is_move_assignable_v<defer_frame>);
-static_assert(!std::is_nothrow_destructible_v<defer_frame>, "a finalizer of its may leave the thread (P4)");
-static_assert(!std::is_convertible_v<task_context&, defer_frame>);
+static_assert(std::is_nothrow_destructible_v<defer_frame> && !std::is_convertible_v<task_context&, defer_frame>);
 
 // Where its copy in the chain lay when it was called.
 template <std::size_t Bytes>

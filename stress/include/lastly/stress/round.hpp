@@ -56,9 +56,6 @@ public:
     /// A cell for one more task. Ends the program with a message if the scenario uses more than `room()`. Cost: an addition that threads share.
     cell& next() noexcept;
 
-    /// In a process that the scenario has forked, before the first `next` there: it gets cells of its own. Their plans are `unbooked`.
-    void renew() noexcept;
-
     /// As many workers as the round has, its engine, and a sink that counts what it is told.
     pool_options options() const;
     /// What the sinks of this round's pools were told, of one kind.
