@@ -9,11 +9,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// For `send`: submits for a handle, observing a context.
-auto observing(desk& d, const context& observed) {
-    return [&d, &observed](auto&&... parts) { return d.p().submit(std::forward<decltype(parts)>(parts)..., observed); };
-}
-
 // with_timeout, or nothing for want of memory.
 std::optional<cancel_source> timeout(desk& d, std::chrono::nanoseconds limit) {
     try {
@@ -38,8 +33,8 @@ void tree(desk& d) {
     d.check(leaf.stop_requested() && !right->context().stop_requested(), "C3: a cancel reaches what is below, and nothing else");
     task_plan plan = d.waited(ends::cancelled);
     plan.must_not_begin = true;
-    d.wait(stopped, d.send<2>(stopped, plan, observing(d, leaf), [] {}));
-    d.wait(other, d.send<2>(other, d.waited(d.fragile(ends::succeeded)), observing(d, right->context()), [](task_context& t, cell& c) { defer(t, c); }));
+    d.wait(stopped, d.send<2>(stopped, plan, for_handle(d.p(), leaf), [] {}));
+    d.wait(other, d.send<2>(other, d.waited(d.fragile(ends::succeeded)), for_handle(d.p(), right->context()), [](task_context& t, cell& c) { defer(t, c); }));
 }
 
 void fan(desk& d) {
@@ -60,7 +55,7 @@ void deadline(desk& d) {
     const auto source = timeout(d, 300us);
     if (!source) return;
     cell& c = d.next();
-    d.wait(c, d.send<1>(c, d.waited(d.fragile(ends::cancelled)), observing(d, source->context()), [](task_context& t, cell& own) {
+    d.wait(c, d.send<1>(c, d.waited(d.fragile(ends::cancelled)), for_handle(d.p(), source->context()), [](task_context& t, cell& own) {
         defer(t, own);
         static_cast<void>(t.context().sleep_for(forever));
         t.throw_if_stopped();
@@ -73,7 +68,7 @@ void passed_deadline(desk& d) {
     cell& c = d.next();
     task_plan plan = d.waited(ends::cancelled);
     plan.must_not_begin = true;
-    d.wait(c, d.send<1>(c, plan, observing(d, source->context()), [] {}));
+    d.wait(c, d.send<1>(c, plan, for_handle(d.p(), source->context()), [] {}));
 }
 
 void many_deadlines(desk& d) {

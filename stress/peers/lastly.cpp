@@ -13,8 +13,7 @@ namespace {
 template <class To>
 auto for_handles(To& to, audience<task_handle<void>>& waiters) {
     return [&to, &waiters](cell& c, role what) {
-        const auto how = [&to](auto&&... parts) { return to.submit(std::forward<decltype(parts)>(parts)...); };
-        if (auto handle = send<1>(c, {.waiters = 1}, how, [what] { act(what); })) waiters.add(c, std::move(*handle));
+        if (auto handle = send<1>(c, {.waiters = 1}, for_handle(to), [what] { act(what); })) waiters.add(c, std::move(*handle));
     };
 }
 
