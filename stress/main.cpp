@@ -37,6 +37,11 @@ constexpr lastly::stress::scenario all[] = {
     {.name = "stops", .about = "stops that come to own contexts, groups, sleepers and callbacks", .run = s::stops, .round_tasks = 2048, .share = 15},
     {.name = "waiting", .about = "workers that wait, what runs on top of them, waiting for oneself", .run = s::waiting, .round_tasks = 4096, .share = 20},
     {.name = "fair", .about = "tasks from outside among tasks that submit others without end", .run = s::fair, .share = 20},
+    {.name = "exits", .about = "processes that call exit, from outside and within tasks, finalizers and branches", .run = s::exits, .round_tasks = 2048, .share = 10, .spare = 300, .forks = true, .counts = "endings", .ways = 13},
+    {.name = "leaves", .about = "threads that leave, in bodies, finalizers, blocks and branches", .run = s::leaves, .round_tasks = 2048, .share = 5, .spare = 20, .counts = "threads left", .ways = 7},
+    {.name = "signals", .about = "signals that end a guarded process, or let it go on", .run = s::signals, .round_tasks = 1024, .share = 3, .spare = 300, .forks = true, .counts = "endings", .ways = 5},
+    {.name = "forks", .about = "processes that fork under load and inside tasks", .run = s::forks, .round_tasks = 1024, .share = 3, .spare = 200, .forks = true, .counts = "endings", .ways = 3},
+    {.name = "kills", .about = "processes that are killed, crash, or leave at once", .run = s::kills, .round_tasks = 2048, .share = 5, .spare = 100, .forks = true, .counts = "endings", .ways = 7},
     {.name = "crowd", .about = "64 workers on few CPUs", .run = s::crowd, .share = 60},
     {.name = "churn", .about = "changing sizes, threads and pools; memory stays flat", .run = s::churn, .share = 50, .ci_seconds = 60, .flat_memory = true},
 };

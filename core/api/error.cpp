@@ -2,6 +2,8 @@
 // Any thread; no state.
 #include "lastly/error.hpp"
 
+#include "core/base/process.hpp"
+
 namespace lastly {
 
 namespace {
@@ -28,17 +30,27 @@ public:
     }
 };
 
-// There from the start and never destroyed: an error code may be read at any time.
-union immortal_category {
-    lastly_category value;
-    constexpr immortal_category() noexcept : value() {}
-    ~immortal_category() {}
+class signals final : public std::error_category {
+public:
+    constexpr signals() noexcept = default;
+    const char* name() const noexcept override { return "signal"; }
+    std::string message(int value) const override { return detail::name_of_signal(value); }
 };
-constinit const immortal_category instance;
+
+// There from the start and never destroyed: an error code may be read at any time.
+template <class Category>
+union immortal {
+    Category value;
+    constexpr immortal() noexcept : value() {}
+    ~immortal() {}
+};
+constinit const immortal<lastly_category> own_category;
+constinit const immortal<signals> category_of_signals;
 
 }   // namespace
 
-const std::error_category& category() noexcept { return instance.value; }
+const std::error_category& category() noexcept { return own_category.value; }
+const std::error_category& signal_category() noexcept { return category_of_signals.value; }
 
 task_cancelled::~task_cancelled() = default;
 task_rejected::~task_rejected() = default;

@@ -40,6 +40,7 @@ pool_options checked(pool_options options) {
     if (options.workers == 0) options.workers = usable_cpus();
     if (options.workers > idle_workers::max_workers) refuse("pool_options::workers", std::to_string(options.workers), 0, idle_workers::max_workers);
     if (options.finalizer_budget.count() < 0) throw std::invalid_argument("lastly: pool_options::finalizer_budget is negative; 0 means no budget");
+    if (options.exit_budget.count() < 0) throw std::invalid_argument("lastly: pool_options::exit_budget is negative; 0 means that the process's end waits for nothing");
     pool_tuning& t = options.tuning;
     settle_knob(t.spin_rounds, "spin_rounds", "LASTLY_SPIN_ROUNDS", 1, 1'000'000);
     settle_knob(t.steal_attempts, "steal_attempts", "LASTLY_STEAL_ATTEMPTS", 1, 4'096);

@@ -3,13 +3,22 @@
 #include "lastly/pool.hpp"
 
 #include "core/api/options.hpp"
+#include "core/base/process.hpp"
 #include "core/process/exit.hpp"
+#include "core/process/fork.hpp"
 #include "core/sched/pool_core.hpp"
 #include "core/sched/profile.hpp"
 
+#include <new>
+
 namespace lastly {
 
-pool::pool(pool_options options) : core_(detail::open_pool(detail::checked(std::move(options)))) { detail::guard_exit(); }
+pool::pool(pool_options options) : core_(nullptr) {
+    options = detail::checked(std::move(options));
+    detail::guard_exit(options.guard_quick_exit);   // first: what is registered later runs earlier
+    if (!detail::guard_fork()) throw std::bad_alloc();
+    core_ = detail::open_pool(std::move(options), detail::lies_in_an_image(this));   // now: at its end the loader's lock may be taken
+}
 pool::~pool() { detail::destroy_pool(core_); }
 
 void pool::close() { detail::close_gate(*core_, detail::gate_closed); }

@@ -3,6 +3,7 @@
 #include "core/base/thread.hpp"
 
 #include "lastly/detail/atomic.hpp"
+#include "lastly/detail/frame.hpp"
 #include "lastly/detail/thread_block.hpp"
 
 #include <csignal>
@@ -110,6 +111,7 @@ pthread_t handle_of(std::uintptr_t id) noexcept {
 }   // namespace
 
 void thread::join() noexcept {
+    const no_cancellation meanwhile;   // it would be a cancellation point
     if (joinable_) ::pthread_join(handle_of(id_), nullptr);
     joinable_ = false;
 }
@@ -126,8 +128,11 @@ namespace {
 void*& caught_here() noexcept { return *reinterpret_cast<void**>(abi::__cxa_get_globals()); }
 }   // namespace
 
-nothing_caught::nothing_caught() noexcept : caught_(std::exchange(caught_here(), nullptr)) {}
-void nothing_caught::restore() noexcept { caught_here() = caught_; }
+nothing_caught::nothing_caught() noexcept : caught_(caught_here()), is_ours_(caught_ != nullptr && !is_forced_unwind()) { caught_here() = nullptr; }
+void nothing_caught::restore() noexcept {
+    caught_here() = caught_;
+    is_ours_ = false;
+}
 
 no_cancellation::no_cancellation() noexcept : before_(0) { ::pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_); }
 no_cancellation::~no_cancellation() { ::pthread_setcancelstate(before_, nullptr); }

@@ -20,6 +20,8 @@ public:
     bool joinable() const noexcept { return joinable_; }
     void join() noexcept;
     void detach() noexcept;
+    // In the child of a fork: that thread is the parent's.
+    void forget() noexcept { joinable_ = false; }
     void swap(thread& other) noexcept {
         std::swap(id_, other.id_);
         std::swap(joinable_, other.joinable_);
@@ -35,18 +37,6 @@ void fail_thread_start(unsigned nth) noexcept;
 
 // Is less than a quarter of this thread's stack left? False on a thread that was not started here.
 bool is_stack_scarce() noexcept;
-
-// Until `restore`, nothing seems to be caught on this thread: forced unwinding can be noticed only by a catch within no other (P4).
-class nothing_caught {
-public:
-    nothing_caught() noexcept;
-    void restore() noexcept;
-    nothing_caught(const nothing_caught&) = delete;
-    nothing_caught& operator=(const nothing_caught&) = delete;
-
-private:
-    void* const caught_;
-};
 
 // While it lives, a request to cancel this thread waits.
 class no_cancellation {

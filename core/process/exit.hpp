@@ -1,10 +1,10 @@
-// What runs when the process ends while tasks run: the exit coordinator.
-// Any thread. Invariant: from the first pool on, `exit` inside a body or a finalizer runs what remains of the chains on that thread (P2, B4).
+// The handlers that `exit` and return from main run, and quick_exit, if a pool asks for that.
+// Any thread. Invariant: from the first pool on, whoever ends the process comes to the coordinator.
 #pragma once
 
 namespace lastly::detail {
 
-// From now on, for the life of the process.
-void guard_exit() noexcept;
+// From now on, for the life of the process; quick_exit likewise (P3). Errors: std::bad_alloc, if there is no memory to register it.
+void guard_exit(bool quick_exit_too);
 
 }   // namespace lastly::detail

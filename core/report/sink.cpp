@@ -96,6 +96,7 @@ void error_sink::print(const error_report& r) noexcept {
 }
 
 void error_sink::tell_suppressed() noexcept {
+    const no_cancellation meanwhile;
     printed_.take_excess(lines_a_site, [&](report_kind kind, creation_site site, std::uint64_t more) {
         std::fprintf(stderr, "lastly: %s: %llu more at %s:%u in pool %s\n", to_string(kind),
                      static_cast<unsigned long long>(more), site.file, site.line, pool_);
@@ -110,7 +111,7 @@ error_sink& process_sink() noexcept { return sink_of_process; }
 
 bool is_bulk_cause(std::error_code cause) noexcept {
     if (LASTLY_FAULT("E5-bulk")) return false;
-    return cause == errc::pool_shutdown || cause == errc::process_exit || cause == errc::sibling_failed;
+    return cause == errc::pool_shutdown || cause == errc::process_exit || cause == errc::sibling_failed || cause.category() == signal_category();
 }
 
 }   // namespace lastly::detail

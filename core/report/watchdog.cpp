@@ -2,6 +2,7 @@
 #include "core/report/watchdog.hpp"
 
 #include "core/base/clock.hpp"
+#include "core/base/process.hpp"
 #include "core/structures/frame_view.hpp"
 #include "lastly/detail/fault.hpp"
 #include "lastly/detail/thread_block.hpp"
@@ -84,7 +85,9 @@ bool watchdog::look_at(frame& f, std::chrono::steady_clock::time_point now) {
         report.name = v.name;
         report.site = v.site;
         report.age = now - s.since;
+        const std::uint32_t told_in = fork_generation();
         tell_(pool_, report);
+        if (fork_generation() != told_in) end_child();   // the sink forked
         if (this_thread.watching != this) return false;
         s.reported = now;
     }
@@ -92,10 +95,12 @@ bool watchdog::look_at(frame& f, std::chrono::steady_clock::time_point now) {
     return true;
 }
 
-void tell_what_is_waited_for(const char* pool, std::chrono::nanoseconds waited, std::uint64_t unfinished,
+void tell_what_is_waited_for(who_waits who, const char* pool, std::chrono::nanoseconds waited, std::uint64_t unfinished,
                              std::vector<live_task> (*running)(void*), void* argument) noexcept {
-    std::fprintf(stderr, "lastly: the destructor of pool %s has been waiting for %.1f s; tasks unfinished: %llu\n", pool,
-                 std::chrono::duration<double>(waited).count(), static_cast<unsigned long long>(unfinished));
+    const no_cancellation meanwhile;
+    const char* const format = who == who_waits::its_destructor ? "lastly: the destructor of pool %s has been waiting for %.1f s; tasks unfinished: %llu\n"
+                                                                : "lastly: the process ends, and has waited for pool %s for %.1f s; tasks unfinished: %llu\n";
+    std::fprintf(stderr, format, pool, std::chrono::duration<double>(waited).count(), static_cast<unsigned long long>(unfinished));
     try {
         std::size_t shown = 0;
         for (const live_task& t : running(argument)) {

@@ -54,8 +54,9 @@ private:
     thread thread_;
 };
 
-// One message on stderr: whose destructor waits, for how long, and for which tasks.
-void tell_what_is_waited_for(const char* pool, std::chrono::nanoseconds waited, std::uint64_t unfinished,
+// One message on stderr: who waits for a pool, for how long, and for which tasks.
+enum class who_waits { its_destructor, the_process };
+void tell_what_is_waited_for(who_waits who, const char* pool, std::chrono::nanoseconds waited, std::uint64_t unfinished,
                              std::vector<live_task> (*running)(void*), void* argument) noexcept;
 
 }   // namespace lastly::detail

@@ -50,6 +50,7 @@ account* take_vacant(pool_core& pool) noexcept {
 
 account* find_or_make(pool_core& pool) noexcept {
     const std::uint64_t serial = pool.anchor->serial();
+    if (pool.anchor->is_inherited()) return nullptr;   // its lists and queues may be as a thread that is gone left them
     for (account* a = this_thread.all_books; a != nullptr; a = a->next_of_thread) {
         if (a->pool_serial == serial) return a;
     }

@@ -4,6 +4,7 @@
 // counts in the injector's sum: no worker goes to sleep while a task is on its way in. See README.md here.
 #include "core/base/clock.hpp"
 #include "core/base/test_point.hpp"
+#include "core/base/thread.hpp"
 #include "core/sched/pool_core.hpp"
 #include "core/sched/room.hpp"
 #include "core/task/group.hpp"
@@ -58,7 +59,9 @@ private:
 void run_here(pool_core& pool, account& books, frame& f) {
     if (!books.worker) books.withdrawn.add();
     const stay_inside here(pool, books);
+    nothing_caught fresh;   // the submission may lie within a catch
     run_from_queue(pool, books, f);
+    fresh.restore();
 }
 
 // A thread's call of a pool begins. Null: no memory for an account.
@@ -117,14 +120,14 @@ struct verdict {
     refusals account::* columns;   // where a refusal is counted
 };
 
-verdict admit(pool_core& pool, account* books, frame& f, bool with_handle, patience p, group_core* group = nullptr) {
+verdict admit(pool_core& pool, account* books, frame& f, bool with_handle, patience p, blocked_caller& caller, group_core* group = nullptr) {
     if (books == nullptr) {
         pool.shared.attempts.fetch_add(1, seq_cst);   // order: [A1] the closer sees the attempt
-        return {std::make_error_code(std::errc::not_enough_memory), &account::main};
+        return {pool.anchor->is_inherited() ? make_error_code(errc::forked) : std::make_error_code(std::errc::not_enough_memory), &account::main};
     }
     const bool from_a_task = runs_accepted_task(pool);
     std::error_code refused;
-    const room_result room = find_room(pool, f, p, group, refused);
+    const room_result room = find_room(pool, f, p, group, refused, caller);
     const auto columns = columns_now(pool, from_a_task);
     announce(*books, columns, from_a_task && books->worker);
     LASTLY_POINT("announced");
@@ -159,22 +162,37 @@ void count_refusal(pool_core& pool, account* books, refusals account::* columns,
     tell_watchers(pool);
 }
 
+// The end of a refusal; also when a finalizer leaves the thread (P4).
+struct refusal_end {
+    pool_core& pool;
+    account* const books;
+    frame& f;
+    refusals account::* const columns;
+    run_record& r;
+
+    ~refusal_end() {
+        if (f.type().has_handle_part) f.type().destroy_result(f);
+        free_frame(f);
+        count_refusal(pool, books, columns, r);
+    }
+};
+
 // Runs the chain of a task that is not accepted, and frees its frame.
-void refuse(pool_core& pool, account* books, frame& f, const verdict& v) noexcept {
+void refuse(pool_core& pool, account* books, frame& f, const verdict& v) {
     run_record r;
+    const refusal_end end{pool, books, f, v.columns, r};
     r.pool = pool.anchor;
+    r.books = books;
+    r.late = v.columns == &account::late;
     r.start = LASTLY_FAULT("A1");
     r.rejected = true;
     r.cause = v.refused;
     r.attached = f.type().attached;
-    {
-        const run_scope scope(r);
-        const shown_frame shown(books, f);
-        execute(f, r);
-    }
-    if (f.type().has_handle_part) f.type().destroy_result(f);
-    free_frame(f);
-    count_refusal(pool, books, v.columns, r);
+    const run_scope scope(r);
+    const shown_frame shown(books, f);
+    nothing_caught here;   // the submission may lie within a catch
+    execute(f, r);
+    here.restore();
 }
 
 }   // namespace
@@ -210,12 +228,13 @@ void begin_refusal(run_record& r, pool_core* pool) noexcept {
     withdraw(*r.books, columns);
 }
 
+void count_refusal(run_record& r) noexcept { count_refusal(*r.pool->core, r.books, r.late ? &account::late : &account::main, r); }
+
 void end_refusal(run_record& r) noexcept {
     this_thread.current = r.outer;
     if (r.pool == nullptr) return;
-    pool_core& pool = *r.pool->core;
-    count_refusal(pool, r.books, r.late ? &account::late : &account::main, r);
-    depart(pool, r.books, r.bare);
+    count_refusal(r);
+    depart(*r.pool->core, r.books, r.bare);
 }
 
 namespace {
@@ -224,7 +243,8 @@ void submit(pool_core& pool, frame& f, bool with_handle, group_core* group) {
     std::error_code refused;
     {
         const call here(pool);
-        const verdict v = admit(pool, here.books(), f, with_handle, patience::may_wait, group);
+        blocked_caller caller;
+        const verdict v = admit(pool, here.books(), f, with_handle, patience::may_wait, caller, group);
         refused = v.refused;
         if (refused) refuse(pool, here.books(), f, v);
     }
@@ -238,7 +258,8 @@ void spawn_frame(pool_core& pool, group_core& g, frame& f, bool with_handle) { s
 
 std::error_code try_submit_frame(pool_core& pool, frame& f, bool with_handle) noexcept {
     const call here(pool);
-    const verdict v = admit(pool, here.books(), f, with_handle, patience::never);
+    blocked_caller never;
+    const verdict v = admit(pool, here.books(), f, with_handle, patience::never, never);
     if (!v.refused) return {};
     if (LASTLY_FAULT("A2")) {
         run_record wrongly;

@@ -104,6 +104,12 @@ bool is_quiescent(pool_core& pool) noexcept {
     return over == begun;
 }
 
+bool runs_anything(pool_core& pool) noexcept {
+    bool runs = false;
+    each_account(pool, [&](const account& a) { runs = runs || a.now.load(acquire) != nullptr; });   // order: [K2] sees what was shown before
+    return runs;
+}
+
 bool all_have_departed(pool_core& pool) noexcept {
     std::uint64_t departed = pool.shared.departed.load(acquire);   // order: [Q1] sees the thread's last touch
     each_account(pool, [&](const account& a) { departed += a.departed.read(); });

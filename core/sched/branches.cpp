@@ -2,6 +2,7 @@
 // offer: the deque's worker. run_stolen: a worker with a branch in its hand. join_stolen: the worker that forked it. Invariants:
 // 1. A waiter runs parts of the branch that it waits for, and nothing else; then it sleeps, and another thread takes its place.
 // 2. Whatever a thief counted, held or made for a branch is given back before the branch is over.
+#include "core/base/process.hpp"
 #include "core/base/test_point.hpp"
 #include "core/base/thread.hpp"
 #include "core/sched/pool_core.hpp"
@@ -124,13 +125,11 @@ private:
     const shown_frame seen_;
 };
 
-// Threads that wait for a branch which called exit, and have yet to run their own chains.
-constinit futex_word forkers_to_leave{0};
-
 // A branch called exit: the process ends (B4).
 [[noreturn]] void leave_for_good(worker& w) noexcept {
-    end_runs_here(errc::process_exit);
-    if (forkers_to_leave.fetch_sub(1, acq_rel) == 1) futex_wake_all(forkers_to_leave.address());   // order: [J6] the process ends after these chains
+    with_rest([] {
+        if (!LASTLY_FAULT("B4")) end_runs_here(errc::process_exit);
+    }, [&w] { leave_for_good(w); });
     endless_wait wait;
     stand_aside(*w.pool.anchor, wait, false);
     std::terminate();   // not reached
@@ -155,10 +154,10 @@ void run_stolen(worker& w, branch& b) {
 }
 
 void end_stolen(run_record& r, branch_end how) noexcept {
+    if (this_thread.self == nullptr) end_child();   // it forked
     account& books = this_thread.self->books;
     if (!LASTLY_FAULT("L3-branch")) books.main.take_finalizers(r);
     turn_to(books, nullptr);   // for a waiter that goes on with a task of another group
-    if (how == branch_end::left) forkers_to_leave.fetch_add(1, relaxed);   // order: before its forker is told; this thread waits for it afterwards
     r.told_before = nullptr;   // its forker holds the error alone from now on (O4)
     finish(*r.part, how);
 }
@@ -166,14 +165,6 @@ void end_stolen(run_record& r, branch_end how) noexcept {
 bool is_run_of(const run_record* r, const pool_core& pool) noexcept { return r != nullptr && r->pool == pool.anchor; }
 
 std::size_t workers_of(const pool_core& pool) noexcept { return pool.options.workers; }
-
-bool forkers_have_left(std::chrono::steady_clock::time_point deadline) noexcept {
-    for (;;) {
-        const std::uint32_t now = forkers_to_leave.load(acquire);   // order: [J6] sees the chains that they ran
-        if (now == 0) return true;
-        if (!futex_wait_until(forkers_to_leave, now, deadline)) return forkers_to_leave.load(acquire) == 0;   // order: [J6] sees them as above
-    }
-}
 
 void join_in_passing(branch& b, branch_scope& s, branch_deque& d) {
     nothing_caught here;   // but the unwinding that the caller has caught
@@ -206,6 +197,7 @@ private:
 }   // namespace
 
 void join_stolen(branch& b, branch_scope& s) {
+    if (this_thread.self == nullptr) end_child();   // something here forked: the thief is not in the child
     worker& w = *this_thread.self;
     const branch_join join(w, b, s);
     help_branch(w, b);

@@ -3,6 +3,7 @@
 // before the first of them runs. 2. If not all can be started, those that were are joined (S5). 3. A thread that is counted inside
 // may touch the pool until it leaves.
 #include "core/base/clock.hpp"
+#include "core/base/process.hpp"
 #include "core/sched/pool_core.hpp"
 #include "core/sched/stand_in.hpp"
 #include "core/task/context.hpp"
@@ -50,8 +51,9 @@ struct leave_wait {
     bool all_left = false;
 
     bool look() noexcept { return all_left = pool.at_work.load(seq_cst) == 0; }   // order: [B4] sees that the hooks are over
-    bool is_over() noexcept { return look() || steady_now() >= deadline; }
-    void sleep() noexcept { pool.left_work.wait([this] { return look(); }, deadline); }
+    bool is_in_vain() const noexcept { return stage_of_process() == process_stage::over; }
+    bool is_over() noexcept { return look() || is_in_vain() || steady_now() >= deadline; }
+    void sleep() noexcept { pool.left_work.wait([this] { return look() || is_in_vain(); }, deadline); }
 };
 
 // So may the sink that the watchdog tells; that of a pool that dies may be visited, and a refused task's chain run, by other threads.
@@ -137,7 +139,10 @@ bool hand_over(worker& w) noexcept {
         w.is_up_already = true;
         w.handed_over.store(0, relaxed);   // order: before the thread that reads it is started
         thread next;
-        if (next.start(&worker_main, &w, name_of(w).text)) return false;   // this one is joined, as ever
+        if (next.start(&worker_main, &w, name_of(w).text)) {
+            w.handed_over.store(1, relaxed);   // order: no thread waits for it
+            return false;                      // this one is joined, as ever
+        }
         w.left.swap(w.self);   // joined by the next one
         w.self.swap(next);
         if (pool.stand_ins.nobody_joins) w.self.detach();
@@ -147,6 +152,25 @@ bool hand_over(worker& w) noexcept {
 }
 
 }   // namespace
+
+bool revive_crew(pool_core& pool) noexcept {
+    const std::lock_guard lock(pool.stand_ins.growth);   // one thread at a time does so; the owner may be leaving its threads to themselves
+    bool any = false;
+    for (unsigned i = 0; i < pool.workers.size(); ++i) {
+        worker& w = pool.workers[i];
+        if (w.is_lost.exchange(0, acq_rel) == 0) continue;   // order: [B8] sees what the lost thread wrote
+        w.is_up_already = true;
+        w.left.swap(w.self);   // joined by the next one
+        if (start_worker(w)) {
+            w.left.swap(w.self);
+            w.is_lost.store(1, release);   // order: [B8] as it was
+            continue;
+        }
+        if (pool.stand_ins.nobody_joins) w.self.detach();
+        any = true;
+    }
+    return any;
+}
 
 void replace_thread(worker& w) noexcept {
     pool_core& pool = w.pool;
@@ -160,8 +184,9 @@ void replace_thread(worker& w) noexcept {
     report.site = {"(worker)", w.index};
     pool.sink.report(report);
     if (w.tasks.size() != 0) pool.idle.notify();
-    tell_watchers(pool);
+    w.is_lost.store(1, release);          // order: [B8] from here on another thread may take over
     pool.at_work.fetch_sub(1, seq_cst);   // order: [B4] its exit hook is over
+    tell_watchers(pool);                  // perhaps it was the last, and they have to do what is left
     pool.left_work.notify_all();
     leave_pool(pool, &w.books);
 }
@@ -212,17 +237,19 @@ pool_core::~pool_core() {
     leave_accounts(*this);
 }
 
-pool_core* open_pool(pool_options options) {
+pool_core* open_pool(pool_options options, bool is_static) {
     auto pool = std::make_unique<pool_core>(std::move(options));
+    pool->is_static = is_static;
     make_workers(*pool);
     if (pool->options.finalizer_budget.count() > 0) {
         pool->guard = std::make_unique<watchdog>(pool->options.finalizer_budget, &tell_as_visitor, &collect_running, pool.get());
     }
     start_workers(*pool);
+    if (!join_living(*pool)) close_for_exit(*pool);   // made while the process ends: it rejects everything
     return pool.release();
 }
 
-bool end_workers(pool_core& pool, std::chrono::steady_clock::time_point deadline, bool waits_on) noexcept {
+bool end_workers(pool_core& pool, std::chrono::steady_clock::time_point deadline, bool waits_on) {
     pool.anchor->gate().fetch_or(gate_closed | gate_gone, seq_cst);   // order: [G1] the final state; [I4] before the seats are emptied
     pool.idle.wake_all();
     leave_wait wait{pool, deadline};
@@ -233,7 +260,7 @@ bool end_workers(pool_core& pool, std::chrono::steady_clock::time_point deadline
     return true;
 }
 
-bool end_guard(pool_core& pool, std::chrono::steady_clock::time_point deadline, bool waits_on) noexcept {
+bool end_guard(pool_core& pool, std::chrono::steady_clock::time_point deadline, bool waits_on) {
     if (pool.guard == nullptr || pool.guard->is_this_thread()) return true;   // then its sink destroys the pool
     pool.guard->tell_to_stop();
     guard_wait wait{*pool.guard, deadline};
@@ -254,6 +281,7 @@ void call_user_hook(pool_core& pool, const std::function<void(unsigned)>& hook, 
         report.error = std::current_exception();
         pool.sink.report(report);
     }
+    if (this_thread.self == nullptr) end_child();   // it forked
     this_thread.self->in_hook = false;
 }
 
@@ -261,7 +289,8 @@ void free_pool(pool_core& pool) noexcept {
     context_access::node(pool.root)->cancel(errc::pool_shutdown);
     leave_to_handles(*pool.anchor);
     pool.sink.tell_suppressed();
-    delete &pool;
+    const bool may_be_touched = pool.given_up.load(acquire) != 0 || pool.is_kept.load(acquire) != 0;   // order: [P2] by what its end has left behind
+    if (!may_be_touched && leave_living(pool)) delete &pool;
 }
 
 void free_once_out(pool_core& pool, account* books) noexcept {

@@ -8,6 +8,7 @@
 #include "core/task/group.hpp"
 #include "core/task/run.hpp"
 #include "core/task/state.hpp"
+#include "lastly/detail/build.hpp"
 #include "lastly/detail/fault.hpp"
 #include "lastly/detail/thread_block.hpp"
 
@@ -37,8 +38,10 @@ void conclude(pool_core& pool, account& books, frame& f, run_record& r) noexcept
         for (int i = 0; i < 1000; ++i) yield_thread();
     }
     books.main.take_finalizers(r);
-    count_outcome(books, r.ended);
-    give_room_back(pool);   // whoever is told of the outcome finds room
+    if (!std::exchange(r.is_counted, true)) {   // else what it called in `publish` has exited
+        count_outcome(books, r.ended);
+        give_room_back(pool);   // whoever is told of the outcome finds room
+    }
     if (!LASTLY_FAULT("O4-count")) publish(f, r);
 }
 
@@ -85,20 +88,21 @@ void run_frame(pool_core& pool, account& books, frame& f) {
     if (books.worker) r.forks = &this_thread.self->branches;
     if (const std::uint32_t number = f.state.load(relaxed) >> group_shift) r.group = &group_at(number);   // order: this thread holds the frame
     if (books.credit_of != r.group) turn_to(books, r.group);
-    const stop_sources others{attached_context(f), r.group != nullptr ? r.group->context() : nullptr, pool.anchor->abrupt() && !LASTLY_FAULT("S1")};
+    const stop_sources others{attached_context(f), r.group != nullptr ? r.group->context() : nullptr, LASTLY_FAULT("S1") ? 0 : pool.anchor->gate_now()};
     r.start = !find_stop(f, others, r.cause) || LASTLY_FAULT("C2");
     if (LASTLY_FAULT("O4") && f.type().has_handle_part) f.state.fetch_or(done, acq_rel);   // order: [T4] a planted fault: too early
     const run_end end(pool, books, f, r);
     execute(f, r);
 }
 
-void end_runs_here(std::error_code cause) noexcept {
+void end_runs_here(std::error_code cause) {
     if (this_thread.self != nullptr) {
         while (this_thread.self->branches.pop()) {}   // what nobody has begun is not begun
     }
     for (run_record* r = this_thread.current; r != nullptr; r = r->outer) {
         this_thread.current = r;   // those above it are over
         abandon(*r, cause);
+        if (r->books != nullptr) r->books->now.store(nullptr, release);   // order: [K2] it is over
         if (r->part != nullptr) {
             end_stolen(*r, branch_end::left);
         } else if (r->books != nullptr && !r->rejected) {
@@ -108,10 +112,15 @@ void end_runs_here(std::error_code cause) noexcept {
             this_thread.current = r->outer;
             if (r->group != nullptr) earn_credit(*r->books, *r->group);
             tell_watchers(pool);
+        } else if (r->rejected && r->pool != nullptr) {
+            count_refusal(*r);   // the call never departs: it is beneath
         }
     }
     this_thread.current = nullptr;
-    if (this_thread.self != nullptr) turn_to(this_thread.self->books, nullptr);
+    if (this_thread.self == nullptr) return;
+    this_thread.self->books.now.store(nullptr, release);   // order: [K2] a stolen branch is over
+    turn_to(this_thread.self->books, nullptr);
+    tell_watchers(this_thread.self->pool);
 }
 
 namespace {

@@ -169,13 +169,14 @@ void wait_for_group(pool_core& pool, group_core& g, std::vector<std::exception_p
         throw std::system_error(std::make_error_code(std::errc::resource_deadlock_would_occur),
                                 "lastly: a member of a task_group waits for that group");
     }
+    g.anchor().refuse_to_wait_if_inherited();   // the pool itself may be gone
     wait_until_complete(pool, g);
     context fresh;   // what may throw comes first: then the group is as it was, and a second wait tells all
     const bool has_stopped = g.context()->stopped();
     if (has_stopped) fresh = group_store::another_context(g);
     std::optional<task_cancelled> cancelled;
     if (const std::error_code cause = g.stopped_from_above()) cancelled.emplace(cause);
-    else if (g.was_dropped()) cancelled.emplace(errc::pool_shutdown);
+    else if (g.drop() != 0) cancelled.emplace(end_cause(g.drop()));
     g.move_failures(failures);
     g.forget_dropped();
     if (has_stopped) group_store::renew(g, std::move(fresh));
@@ -184,6 +185,7 @@ void wait_for_group(pool_core& pool, group_core& g, std::vector<std::exception_p
 }
 
 void close_group(pool_core& pool, group_core& g) noexcept {
+    if (g.anchor().is_inherited()) return;   // it is the parent's (P6)
     if (!g.is_complete()) {
         if (is_inside_member(g)) {
             std::fputs("lastly: a member of a task_group destroys that group, which would wait for the member for ever\n", stderr);

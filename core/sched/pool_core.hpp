@@ -8,6 +8,7 @@
 #include "core/report/watchdog.hpp"
 #include "core/sched/account.hpp"
 #include "core/sched/idle.hpp"
+#include "core/sched/living.hpp"
 #include "core/sched/stand_in.hpp"
 #include "core/sched/worker.hpp"
 #include "core/structures/event_count.hpp"
@@ -50,6 +51,7 @@ public:
     } shared;
 
     atomic<std::uint64_t> unfinished{0};  // accepted and unfinished; used only with a capacity
+    atomic<std::uint32_t> blocked{0};     // callers that block for room, or run their refused chain after that
     event_count room;                     // somebody waits for room (A5)
     event_count quiet;                    // somebody waits for quiescence
     event_count ended;                    // somebody waits for the end of a shutdown
@@ -59,7 +61,13 @@ public:
     atomic<std::uint32_t> inside{0};
     atomic<std::uint32_t> at_work{0};     // worker threads that were started and have not run their exit hook yet
     event_count left_work;                // somebody waits for them
+    bool is_static = false;               // constant once it is open
     ledger_snapshot final_books;          // written before `ending` becomes 2
+
+    pool_core* next_living = nullptr;     // both under the lock of living.cpp
+    pool_core** to_living = nullptr;      // null: not in the list
+    atomic<std::uint32_t> given_up{0};    // its budget at the process's end has passed: nobody waits for it again
+    atomic<std::uint32_t> is_kept{0};     // never freed: a thread that nobody waits for goes on with it
 };
 
 // core/sched/books.cpp
@@ -67,6 +75,8 @@ ledger_snapshot take_ledger(pool_core& pool);
 // The main columns only, as they were at the pool's end.
 ledger_snapshot take_main_ledger(pool_core& pool);
 bool is_quiescent(pool_core& pool) noexcept;
+// Some thread is between a task's, or a stolen branch's, beginning and its end.
+bool runs_anything(pool_core& pool) noexcept;
 // Every thread that came to a call of the pool has left it.
 bool all_have_departed(pool_core& pool) noexcept;
 // Tasks offered to the injector that nobody has taken yet.
@@ -91,6 +101,8 @@ private:
     account* const books_;
     stay stay_;   // only where there are no books
 };
+// Of a refused submission whose caller never comes back (P2).
+void count_refusal(run_record& r) noexcept;
 // After a task or a refusal is over on a thread that is no worker: whoever waits for quiescence looks again.
 void tell_watchers(pool_core& pool) noexcept;
 // Inside the body or a finalizer of an accepted task, however deep: the pool cannot close meanwhile. A refused task's chain does not count.
@@ -101,8 +113,9 @@ bool runs_accepted_task(const pool_core& pool) noexcept;
 void run_from_queue(pool_core& pool, account& books, frame& f);
 // Runs a frame that this thread has the sole right to.
 void run_frame(pool_core& pool, account& books, frame& f);
-// No body that runs on this thread goes on (P2): the chains of all of them run, innermost first, and their waiters are told.
-void end_runs_here(std::error_code cause) noexcept;
+// No body that runs on this thread goes on (P2): the chains of all of them run, innermost first, and their waiters are told. If a finalizer leaves the
+// thread meanwhile, whoever catches that calls it again for the rest.
+void end_runs_here(std::error_code cause);
 
 // core/sched/branches.cpp
 // Takes care that there is more on offer than there are idle workers, and wakes one of them.
@@ -111,8 +124,6 @@ void offer_more_branches(branch_deque& d) noexcept;
 void run_stolen(worker& w, branch& b);
 // What its run counted and held is given back; then its forker is told.
 void end_stolen(run_record& r, branch_end how) noexcept;
-// Waits for those whose branches called exit to run their own chains. False: the deadline came first.
-bool forkers_have_left(std::chrono::steady_clock::time_point deadline) noexcept;
 
 // core/sched/execution.cpp
 // A worker that waits runs this meanwhile, one level deeper.
@@ -122,17 +133,20 @@ void run_while_waiting(worker& w, branch& b);
 bool run_in_place(pool_core& pool, frame& f);
 
 // core/sched/crew.cpp
-pool_core* open_pool(pool_options options);        // throws as pool's constructor
+// `is_static`: the pool object has static storage, and its end is the process's, or an image's (P1).
+pool_core* open_pool(pool_options options, bool is_static);   // throws as pool's constructor
 void add_worker(pool_core& pool, bool stands_in);  // throws std::bad_alloc
 std::error_code start_worker(worker& w) noexcept;
 // The worker's thread is being left (P4): another one goes on in its place. Without one that is reported, and the worker is lost.
 void replace_thread(worker& w) noexcept;
+// Threads for the workers that were lost. False: none can be started.
+bool revive_crew(pool_core& pool) noexcept;
 // Adds a stand-in; it lends itself its seat when its start hook is over. False: no memory, no thread, or too many.
 bool try_add_stand_in(pool_core& pool) noexcept;
 // Quiescent for good: wakes and joins the workers. False: the deadline passed while one was in a hook of the user's; call again.
-bool end_workers(pool_core& pool, std::chrono::steady_clock::time_point deadline, bool waits_on) noexcept;
+bool end_workers(pool_core& pool, std::chrono::steady_clock::time_point deadline, bool waits_on);
 // Ends the watchdog, if there is one. False: the deadline passed while it was in a sink.
-bool end_guard(pool_core& pool, std::chrono::steady_clock::time_point deadline, bool waits_on) noexcept;
+bool end_guard(pool_core& pool, std::chrono::steady_clock::time_point deadline, bool waits_on);
 // Runs the user's hook, if there is one, on a worker; an exception goes to the error sink.
 void call_user_hook(pool_core& pool, const std::function<void(unsigned)>& hook, unsigned worker) noexcept;
 // A thread inside leaves; the last one frees an ownerless pool.
@@ -143,10 +157,21 @@ void free_once_out(pool_core& pool, account* books) noexcept;
 void free_pool(pool_core& pool) noexcept;
 
 // core/sched/shutdown.cpp
+// Together with gate_abrupt: `bits` may say why; who was first stays.
 void close_gate(pool_core& pool, std::uint32_t bits) noexcept;
 shutdown_report shut_down(pool_core& pool, bool abrupt, std::chrono::nanoseconds limit);
+// The same without a limit. False: the process's end came first.
+bool end_for_good(pool_core& pool, bool abrupt);
 void wait_idle(pool_core& pool);
 void destroy_pool(pool_core* pool) noexcept;
+// The process ends (P1). `close_for_exit` returns at once, but for stop callbacks; `help_for_exit` runs chains of what did not start;
+// `rest_for_exit` waits until nothing runs any more. False: the deadline has passed.
+void close_for_exit(pool_core& pool) noexcept;
+void close_for_signal(pool_core& pool, int signal) noexcept;   // likewise, with a cause that names it (P5)
+bool help_for_exit(pool_core& pool, std::chrono::steady_clock::time_point deadline);
+bool rest_for_exit(pool_core& pool, std::chrono::steady_clock::time_point deadline) noexcept;
+// On stderr: which tasks did not let the pool end.
+void tell_what_hangs(pool_core& pool, std::chrono::nanoseconds time) noexcept;
 // A thread found nothing to do while somebody waits for quiescence.
 void on_idle(pool_core& pool) noexcept;
 

@@ -54,14 +54,27 @@ private:
 
 }   // namespace
 
+void blocked_caller::blocks_in(pool_core& pool) noexcept {
+    pool_ = &pool;
+    pool.blocked.fetch_add(1, seq_cst);   // order: [C1] before it looks at the gate
+}
+blocked_caller::~blocked_caller() {
+    if (pool_ == nullptr) return;
+    pool_->blocked.fetch_sub(1, seq_cst);   // order: [Q1] before the look at the watchers
+    tell_watchers(*pool_);
+}
+
 bool is_own_worker(const pool_core& pool) noexcept { return this_thread.home == pool.anchor; }
 
-room_result find_room(pool_core& pool, frame& f, patience p, group_core* group, std::error_code& cause) noexcept {
+room_result find_room(pool_core& pool, frame& f, patience p, group_core* group, std::error_code& cause, blocked_caller& caller) noexcept {
     if (pool.options.capacity == 0 || take_room(pool) || LASTLY_FAULT("A5")) return room_result::granted;
     const overflow policy = pool.options.overflow;
     const bool worker = is_own_worker(pool);
     if (policy == overflow::reject || (p == patience::never && !(worker && policy == overflow::block))) return room_result::full;
-    if (policy == overflow::block && !worker) return room_wait(pool, f, group).wait(cause);
+    if (policy == overflow::block && !worker) {
+        caller.blocks_in(pool);
+        return room_wait(pool, f, group).wait(cause);
+    }
     pool.unfinished.fetch_add(1, seq_cst);   // order: [C1] counts beyond the capacity
     return policy == overflow::block ? room_result::granted : room_result::run_here;
 }

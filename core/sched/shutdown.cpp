@@ -2,7 +2,9 @@
 // Any thread. Invariants: 1. The gate is closed before the books are read (A4). 2. A pool is reported complete only when its books
 // balance (G3). 3. One thread ends the workers; others wait for it. 4. No thread is ever killed (S2).
 #include "core/base/clock.hpp"
+#include "core/base/process.hpp"
 #include "core/base/test_point.hpp"
+#include "core/base/thread.hpp"
 #include "core/report/watchdog.hpp"
 #include "core/sched/pool_core.hpp"
 #include "core/sched/stand_in.hpp"
@@ -13,6 +15,7 @@
 #include "lastly/detail/thread_block.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <mutex>
 
 namespace lastly::detail {
@@ -29,23 +32,78 @@ bool is_called_from_inside(const pool_core& pool) noexcept {
     return this_thread.home == pool.anchor || runs_task_of(*pool.anchor) || visit::is_at(*pool.anchor);
 }
 
+// From the end of the process's end on nobody waits for a pool (P1).
+bool is_all_over() noexcept { return stage_of_process() == process_stage::over; }
+
+// Every worker was lost (P4) while tasks were queued: whoever waits for the pool runs them.
+bool is_left_alone(pool_core& pool) noexcept {
+    return pool.at_work.load(seq_cst) == 0 && any_task_is_queued(pool);   // order: [B4] after the last worker told its watchers
+}
+
+// Somebody waits for quiescence, while this lives.
+class watching {
+public:
+    explicit watching(pool_core& pool) noexcept : pool_(pool) { pool_.idle.add_watcher(); }
+    ~watching() { pool_.idle.remove_watcher(); }
+    watching(const watching&) = delete;
+    watching& operator=(const watching&) = delete;
+
+private:
+    pool_core& pool_;
+};
+
+// The caller helps: with chains if the end is abrupt, with tasks where there are no workers left. One of them may leave the thread (P4).
+void help(pool_core& pool, time_point deadline) {
+    account* const books = account_for(pool);
+    if (books == nullptr) return yield_thread();   // no memory, for now
+    struct told {
+        pool_core& pool;
+        ~told() { tell_watchers(pool); }
+    };
+    nothing_caught here;   // this may be within a catch of the caller's
+    while (any_task_is_queued(pool) && steady_now() < deadline) {
+        if (frame* const f = take_any(pool, *books)) {
+            const told after{pool};
+            run_from_queue(pool, *books, *f);
+        } else {
+            yield_thread();   // a frame is on its way in
+        }
+    }
+    here.restore();
+}
+
 // A wait for a moment at which nothing is unfinished.
 struct quiet_wait {
     pool_core& pool;
     time_point deadline;
+    bool of_an_end;   // somebody ends the pool: gives up when the process's end is over
     bool quiescent = false;
 
-    bool look() noexcept { return quiescent = is_quiescent(pool); }
+    bool look() noexcept { return (quiescent = is_quiescent(pool)) || (of_an_end && is_all_over()) || is_left_alone(pool); }
+    bool is_over() noexcept { return look() || steady_now() >= deadline; }
+    void sleep() noexcept { pool.quiet.wait([this] { return look(); }, deadline); }
+};
+
+// A wait for a moment at which nothing is unfinished, no branch runs that outlived its task's end by `exit`, and no caller has blocked whose chain may be to run.
+struct rest_wait {
+    pool_core& pool;
+    time_point deadline;
+    bool rests = false;
+
+    bool look() noexcept { return rests = is_quiescent(pool) && !runs_anything(pool) && pool.blocked.load(seq_cst) == 0; }   // order: [Q1] sees a refused caller's chain
     bool is_over() noexcept { return look() || steady_now() >= deadline; }
     void sleep() noexcept { pool.quiet.wait([this] { return look(); }, deadline); }
 };
 
 // False: the deadline has passed. `waits_on`: the caller comes back then.
-bool wait_for_quiescence(pool_core& pool, time_point deadline, bool waits_on) noexcept {
-    quiet_wait wait{pool, deadline};
-    pool.idle.add_watcher();
-    stand_aside(*pool.anchor, wait, waits_on);
-    pool.idle.remove_watcher();
+bool wait_for_quiescence(pool_core& pool, time_point deadline, bool waits_on, bool of_an_end) {
+    quiet_wait wait{pool, deadline, of_an_end};
+    const watching here(pool);
+    for (;;) {
+        stand_aside(*pool.anchor, wait, waits_on);
+        if (wait.quiescent || (of_an_end && is_all_over()) || steady_now() >= deadline) break;
+        if (is_left_alone(pool) && !revive_crew(pool)) help(pool, deadline);
+    }
     return wait.quiescent;
 }
 
@@ -55,19 +113,6 @@ bool close_books(pool_core& pool) noexcept {
     if (!now.balanced() && !LASTLY_FAULT("G3")) return false;
     pool.final_books = now;
     return true;
-}
-
-// Abrupt: the caller helps to run the chains of what has not started.
-void help(pool_core& pool, time_point deadline) noexcept {
-    account* const books = account_for(pool);
-    while (books != nullptr && any_task_is_queued(pool) && steady_now() < deadline) {
-        if (frame* const f = take_any(pool, *books)) {
-            run_from_queue(pool, *books, *f);
-            tell_watchers(pool);
-        } else {
-            yield_thread();   // a frame is on its way in
-        }
-    }
 }
 
 // This thread is about to end the pool, and helps with a task meanwhile, or runs a callback of the stop: it cannot wait for itself.
@@ -81,28 +126,37 @@ struct ended_wait {
     pool_core& pool;
     time_point deadline;
 
-    bool has_ended() const noexcept { return pool.ending.load(seq_cst) != 1; }   // order: [E1] sees the final books
+    bool has_ended() const noexcept { return pool.ending.load(seq_cst) != 1 || is_all_over(); }   // order: [E1] sees the final books
     bool is_over() const noexcept { return has_ended() || steady_now() >= deadline; }
     void sleep() const noexcept { pool.ended.wait([this] { return has_ended(); }, deadline); }
 };
 
-// Ends the workers, or waits for the thread that does. The pool was quiescent a moment ago.
-void end_once(pool_core& pool, time_point deadline, bool waits_on) noexcept {
-    std::uint32_t open = 0;
-    if (pool.ending.compare_exchange_strong(open, 1, acq_rel, acquire)) {   // order: [E1] one thread ends it
-        const bool balanced = close_books(pool);
-        if (!balanced) yield_thread();   // a submission that raced the close is just being rejected
-        pool.ender.store(&this_thread, relaxed);   // order: read by this thread only, or found to be another's
-        const bool over = (balanced && end_workers(pool, deadline, waits_on) && end_guard(pool, deadline, waits_on)) || LASTLY_FAULT("G3");
-        if (over) {
-            context_access::node(pool.root)->cancel(errc::pool_shutdown);   // S6
-            pool.guard.reset();
-            pool.sink.tell_suppressed();
-            close_books(pool);
-        }
+// The right to end a pool, which one thread has at a time; given back also when that is left (P4).
+struct ending_here {
+    pool_core& pool;
+    bool over = false;
+
+    ~ending_here() {
         pool.ender.store(nullptr, relaxed);         // order: before the next one may begin
         pool.ending.store(over ? 2 : 0, seq_cst);   // order: [E1] publishes the final books
         pool.ended.notify_all();
+    }
+};
+
+// Ends the workers, or waits for the thread that does. The pool was quiescent a moment ago.
+void end_once(pool_core& pool, time_point deadline, bool waits_on) {
+    std::uint32_t open = 0;
+    if (pool.ending.compare_exchange_strong(open, 1, acq_rel, acquire)) {   // order: [E1] one thread ends it
+        ending_here here{pool};
+        const bool balanced = close_books(pool);
+        if (!balanced) yield_thread();   // a submission that raced the close is just being rejected
+        pool.ender.store(&this_thread, relaxed);   // order: read by this thread only, or found to be another's
+        here.over = (balanced && end_workers(pool, deadline, waits_on) && end_guard(pool, deadline, waits_on)) || LASTLY_FAULT("G3");
+        if (!here.over) return;
+        context_access::node(pool.root)->cancel(errc::pool_shutdown);   // S6
+        pool.guard.reset();
+        pool.sink.tell_suppressed();
+        close_books(pool);
         return;
     }
     ended_wait wait{pool, deadline};
@@ -110,17 +164,18 @@ void end_once(pool_core& pool, time_point deadline, bool waits_on) noexcept {
 }
 
 // True: the pool is closed for good.
-bool close_until(pool_core& pool, bool abrupt, time_point deadline, bool waits_on) noexcept {
+bool close_until(pool_core& pool, bool abrupt, time_point deadline, bool waits_on) {
     close_gate(pool, abrupt ? gate_closed | gate_abrupt : gate_closed);
+    if (pool.anchor->is_inherited()) return false;   // a stop callback has forked
     if (is_called_from_inside(pool) || is_ending_here(pool)) return is_ended(pool);
     if (abrupt && !is_ended(pool)) help(pool, deadline);
     if (pool.ownerless.load(acquire) != 0) return false;   // order: [B3] a chain that this thread ran has destroyed the pool
-    while (!is_ended(pool)) {
-        if (!wait_for_quiescence(pool, deadline, waits_on) && !LASTLY_FAULT("G3")) return false;
+    while (!is_ended(pool) && !is_all_over()) {
+        if (!wait_for_quiescence(pool, deadline, waits_on, true) && !LASTLY_FAULT("G3")) return false;
         end_once(pool, deadline, waits_on);
         if (!is_ended(pool) && steady_now() >= deadline) return false;
     }
-    return true;
+    return is_ended(pool);
 }
 
 std::vector<live_task> running_tasks_of(void* pool) { return running_tasks(*static_cast<pool_core*>(pool)); }
@@ -138,13 +193,113 @@ void abandon_to_its_workers(pool_core& pool) noexcept {
     leave_pool(pool, account_for(pool));
 }
 
+// Helps with the chains of a pool whose image ends, on a thread of its own: one that hangs does not keep the image's end.
+struct exit_helper {
+    pool_core& pool;
+    const time_point deadline;
+    thread self{};
+    futex_word is_done{0};
+
+    static void main(void* raw) {
+        auto& me = *static_cast<exit_helper*>(raw);
+        with_rest([&me] {
+            close_for_exit(me.pool);   // runs stop callbacks
+            help_for_exit(me.pool, me.deadline);
+        }, [raw] { main(raw); });
+        me.is_done.store(1, release);   // order: [P2] sees what it did with the pool
+        futex_wake_all(me.is_done.address());
+    }
+    bool wait(time_point until) noexcept {
+        while (is_done.load(acquire) == 0) {   // order: [P2] before the pool is freed
+            if (!futex_wait_until(is_done, 0, until)) return is_done.load(acquire) != 0;   // order: [P2] before the pool is freed
+        }
+        return true;
+    }
+};
+
+// Stop callbacks may need what this thread holds.
+void close_elsewhere(pool_core& pool) {
+    pool.is_kept.store(1, release);   // order: [P2] the other thread may be late
+    thread other;
+    if (other.start([](void* p) { close_for_exit(*static_cast<pool_core*>(p)); }, &pool, "lastly-exit")) close_for_exit(pool);
+    else other.detach();
+}
+
+bool has_guests(pool_core& pool) noexcept { return !all_have_departed(pool) || pool.lease.has_visitors(); }
+
+// The pool object has static storage: exit, or dlclose, destroys it (P1). What does not end within the budget stays as it is.
+void end_with_image(pool_core& pool) {
+    constexpr auto moment = std::chrono::milliseconds(20), to_leave = std::chrono::milliseconds(1000);   // beyond the budget, for threads that have nothing to do
+    const time_point begin = steady_now(), deadline = deadline_after(pool.options.exit_budget);
+    auto helper = std::unique_ptr<exit_helper>(new (std::nothrow) exit_helper{pool, deadline});
+    if (helper == nullptr || helper->self.start(&exit_helper::main, helper.get(), "lastly-exit")) {
+        helper = nullptr;
+        close_for_exit(pool);
+        help(pool, deadline);
+    }
+    const auto ends_by = [&](time_point until) {
+        if (helper != nullptr && !helper->wait(until)) return false;
+        if (helper != nullptr) helper->self.join();
+        helper = nullptr;
+        if (!close_until(pool, false, until, false)) return false;
+        while (has_guests(pool) && steady_now() < until) yield_thread();   // refused chains
+        return !has_guests(pool);
+    };
+    if (ends_by(deadline) || (rest_for_exit(pool, deadline_after(moment)) && ends_by(deadline_after(to_leave)))) return free_pool(pool);
+    static_cast<void>(helper.release());   // it may be in a chain still
+    if (is_all_over()) return;   // another thread has ended the process meanwhile, and this pool with it
+    if (this_thread.current != nullptr) {   // what hangs may wait for what runs here, and go on when exit has left that
+        pool.is_kept.store(1, release);   // order: [P2] whoever ends the process waits once more
+        return;
+    }
+    pool.given_up.store(1, release);   // order: [P2] whoever ends the process leaves it out
+    tell_what_hangs(pool, steady_now() - begin);
+}
+
 }   // namespace
+
+namespace {
+
+// On a thread that does nothing else: a stop callback that forks and comes back there ends the child.
+void close_abruptly(pool_core& pool, std::uint32_t why) noexcept {
+    const std::uint32_t begun_in = fork_generation();
+    close_gate(pool, gate_closed | gate_abrupt | why);
+    if (fork_generation() != begun_in) end_child();
+}
+
+}   // namespace
+
+void close_for_exit(pool_core& pool) noexcept { close_abruptly(pool, gate_exit); }
+void close_for_signal(pool_core& pool, int signal) noexcept { close_abruptly(pool, static_cast<std::uint32_t>(signal) << gate_cause_shift); }
+
+bool help_for_exit(pool_core& pool, std::chrono::steady_clock::time_point deadline) {
+    const call here(pool);
+    help(pool, deadline);
+    return steady_now() < deadline;
+}
+
+bool rest_for_exit(pool_core& pool, std::chrono::steady_clock::time_point deadline) noexcept {
+    rest_wait wait{pool, deadline};
+    const watching here(pool);
+    stand_aside(*pool.anchor, wait, false);
+    return wait.rests;
+}
+
+void tell_what_hangs(pool_core& pool, std::chrono::nanoseconds time) noexcept {
+    tell_what_is_waited_for(who_waits::the_process, pool.options.name.c_str(), time, take_ledger(pool).live, &running_tasks_of, &pool);
+}
 
 void close_gate(pool_core& pool, std::uint32_t bits) noexcept {
     LASTLY_POINT("closing");
-    pool.anchor->gate().fetch_or(bits, seq_cst);   // order: [A1] before the books are read; [G1] tasks see the stop; [C1] before the look at the blocked callers
+    atomic<std::uint32_t>& gate = pool.anchor->gate();
+    std::uint32_t now = gate.load(relaxed);   // order: a first guess
+    std::uint32_t next = 0;
+    do {
+        const bool has_cause = (now & gate_abrupt) != 0;
+        next = now | (has_cause ? bits & (gate_closed | gate_abrupt | gate_gone) : bits);
+    } while (!gate.compare_exchange_weak(now, next, seq_cst, relaxed));   // order: [A1] before the books are read; [G1] tasks see the stop; [C1] before the look at the blocked callers
     pool.room.notify_all();
-    if ((bits & gate_abrupt) != 0) context_access::node(pool.root)->cancel(errc::pool_shutdown);
+    if ((bits & gate_abrupt) != 0) context_access::node(pool.root)->cancel(end_cause(next));
 }
 
 void on_idle(pool_core& pool) noexcept {
@@ -156,37 +311,57 @@ void on_idle(pool_core& pool) noexcept {
 }
 
 shutdown_report shut_down(pool_core& pool, bool abrupt, std::chrono::nanoseconds limit) {
+    pool.anchor->refuse_to_wait_if_inherited();
     const call here(pool);   // a chain that it helps to run may destroy the pool
     const time_point deadline = deadline_after(limit);
     const bool complete = close_until(pool, abrupt, deadline, deadline == time_point::max());
+    pool.anchor->refuse_to_wait_if_inherited();
     const ledger_snapshot now = take_ledger(pool);
     if (!complete) return {false, now, running_tasks(pool)};
     return {true, now.balanced() ? now : pool.final_books, {}};   // now, unless a late submission is just being rejected
 }
 
+bool end_for_good(pool_core& pool, bool abrupt) {
+    const call here(pool);
+    return close_until(pool, abrupt, time_point::max(), true);
+}
+
 void wait_idle(pool_core& pool) {
+    pool.anchor->refuse_to_wait_if_inherited();
     if (is_called_from_inside(pool) && !LASTLY_FAULT("W4-idle")) {
         throw std::system_error(std::make_error_code(std::errc::resource_deadlock_would_occur),
                                 "lastly: wait_idle inside a task of the same pool");
     }
-    wait_for_quiescence(pool, time_point::max(), true);
+    wait_for_quiescence(pool, time_point::max(), true, false);
 }
 
-void destroy_pool(pool_core* pool) noexcept {
+namespace {
+
+void destroy_here(pool_core* pool) {
+    if (is_all_over() || pool->anchor->is_inherited()) return;
     const bool abrupt = pool->options.on_destroy == on_destroy::cancel && !LASTLY_FAULT("S3");
     if (is_called_from_inside(*pool)) {
-        close_gate(*pool, abrupt ? gate_closed | gate_abrupt : gate_closed);
+        if (pool->is_static) close_elsewhere(*pool);
+        else close_gate(*pool, abrupt ? gate_closed | gate_abrupt : gate_closed);
         abandon_to_its_workers(*pool);
         return;
     }
+    if (pool->is_static) return end_with_image(*pool);
     const time_point begin = steady_now();
     std::chrono::nanoseconds silence = first_word;
     while (!close_until(*pool, abrupt, deadline_after(silence), true)) {
-        tell_what_is_waited_for(pool->options.name.c_str(), steady_now() - begin, take_ledger(*pool).live, &running_tasks_of, pool);
+        if (is_all_over() || pool->anchor->is_inherited()) return;
+        tell_what_is_waited_for(who_waits::its_destructor, pool->options.name.c_str(), steady_now() - begin, take_ledger(*pool).live, &running_tasks_of, pool);
         silence = std::min<std::chrono::nanoseconds>(silence * 2, longest_silence);
     }
     free_pool(*pool);
     trim(0, nullptr, nullptr);
+}
+
+}   // namespace
+
+void destroy_pool(pool_core* pool) noexcept {
+    with_rest([pool] { destroy_here(pool); }, [pool] { destroy_pool(pool); });   // a destructor cannot be left: std::terminate follows
 }
 
 }   // namespace lastly::detail

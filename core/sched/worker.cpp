@@ -1,6 +1,7 @@
 // The worker's loop: own tasks, then a search, then sleep. See worker.hpp, and README.md here.
 #include "core/sched/worker.hpp"
 
+#include "core/base/process.hpp"
 #include "core/base/test_point.hpp"
 #include "core/sched/pool_core.hpp"
 #include "core/structures/frame_store.hpp"
@@ -63,6 +64,7 @@ frame* take_one(worker& w) noexcept {
 
 // The turn of those who would otherwise wait for ever behind tasks that keep submitting tasks (O7).
 frame* take_fairly(worker& w) noexcept {
+    if (this_thread.self == nullptr) end_child();   // a sink or a destructor forked, and came back in the child
     if (LASTLY_FAULT("O7")) return nullptr;
     deque_item oldest;
     const bool injector_first = w.ticks / w.pool.options.tuning.injector_interval % 2 == 0;
@@ -164,6 +166,7 @@ void stop_searching(pool_core& pool) noexcept {
 // Searches, and sleeps when there is nothing. Nothing: the pool is gone.
 finding search(worker& w, bool is_searcher) noexcept {
     pool_core& pool = w.pool;
+    if (this_thread.self == nullptr) end_child();
     turn_to(w.books, nullptr);
     if (!is_searcher && pool.idle.start_search()) on_idle(pool);
     for (;;) {

@@ -33,6 +33,7 @@ struct alignas(64) worker {
     std::uint32_t husks_left = 0;   // by its claims, so far
     bool in_hook = false;           // of the user's: it is not at work; its own thread's
     bool has_thread = false;        // changed by whoever starts it
+    atomic<std::uint32_t> is_lost{0};   // its thread was left, and no other could be started (P4)
     bool is_up_already = false;     // its thread takes over from one that was left (P4)
     atomic<std::uint32_t> handed_over{1};   // 0: that one still writes here
     thread self;

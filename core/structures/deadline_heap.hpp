@@ -30,6 +30,9 @@ public:
     // False: it was not in the heap.
     bool remove(entry& e) noexcept;
 
+    // Empty from now on; the entries are not touched.
+    void forget() noexcept { size_ = 0; }
+
     bool empty() const noexcept { return size_ == 0; }
     std::size_t size() const noexcept { return size_; }
     entry& first() const noexcept { return *at(0).who; }                                            // requires !empty()

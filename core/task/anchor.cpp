@@ -2,6 +2,7 @@
 #include "core/task/anchor.hpp"
 
 #include "lastly/detail/thread_block.hpp"
+#include "lastly/error.hpp"
 
 #include <mutex>
 
@@ -14,6 +15,20 @@ pool_anchor* free_anchors = nullptr;
 std::uint64_t last_serial = 0;
 
 }   // namespace
+
+std::error_code end_cause(std::uint32_t gate) noexcept {
+    const std::uint32_t why = gate >> gate_cause_shift & 255;
+    if (why == 0) return errc::pool_shutdown;
+    if (why == gate_exit >> gate_cause_shift) return errc::process_exit;
+    return {static_cast<int>(why), signal_category()};
+}
+
+void pool_anchor::refuse_to_wait_if_inherited() const {
+    if (is_inherited()) throw std::system_error(errc::forked, "lastly: a wait for a pool of the parent process, whose threads are not here");
+}
+
+void hold_anchors() noexcept { free_anchors_mutex.lock(); }
+void release_anchors() noexcept { free_anchors_mutex.unlock(); }
 
 bool pool_anchor::enter() noexcept {
     if ((visitors_.fetch_add(1, acquire) & shut) == 0) return true;   // order: [V1] sees the pool that opened the anchor
@@ -87,7 +102,7 @@ void anchor_lease::shut() noexcept {
 }
 
 bool anchor_lease::has_visitors() const noexcept {
-    return anchor_->visitors_.load(acquire) != pool_anchor::shut;   // order: [V1] sees what the last visitor did
+    return (anchor_->visitors_.load(acquire) & ~pool_anchor::shut) != 0;   // order: [V1] sees what the last visitor did
 }
 
 void anchor_lease::await_visitors() const noexcept {

@@ -2,7 +2,7 @@
 // Any thread. Invariants: 1. An anchor is never freed; a later pool may take it over with a new serial number. 2. `gate` only gains
 // bits while a pool lives. 3. Whoever calls the sink from outside the pool's own threads is a visitor; the pool outlives its visitors.
 //
-//   gate     open -> closed -> closed|abrupt -> closed|abrupt|gone (abrupt may be skipped)
+//   gate     open -> closed -> closed|abrupt -> closed|abrupt|gone (abrupt may be skipped); from gate_cause_shift on: why, set with abrupt
 #pragma once
 
 #include "core/base/futex.hpp"
@@ -16,6 +16,12 @@ namespace lastly::detail {
 inline constexpr std::uint32_t gate_closed = 1;   // rejects submissions from outside
 inline constexpr std::uint32_t gate_abrupt = 2;   // rejects all; no body starts; every task is asked to stop
 inline constexpr std::uint32_t gate_gone = 4;     // quiescent for good: workers end
+inline constexpr std::uint32_t gate_forked = 8;   // the pool is a parent process's (P6)
+inline constexpr unsigned gate_cause_shift = 8;   // eight bits: 0 a shutdown, a signal's number, or this:
+inline constexpr std::uint32_t gate_exit = 255u << gate_cause_shift;
+
+// Why the tasks of a pool with such a gate are asked to stop. Requires: it is abrupt.
+std::error_code end_cause(std::uint32_t gate) noexcept;
 
 // What a thread sleeps for: `sleep` returns once `over` would say so. An endless wait may run tasks rather than hang.
 struct waiting {
@@ -49,7 +55,11 @@ class pool_anchor {
 public:
     std::uint64_t serial() const noexcept { return serial_; }
     atomic<std::uint32_t>& gate() noexcept { return gate_; }
-    bool abrupt() const noexcept { return (gate_.load(acquire) & gate_abrupt) != 0; }   // order: [G1] sees what the closing thread did before
+    std::uint32_t gate_now() const noexcept { return gate_.load(acquire); }   // order: [G1] sees what the closing thread did before
+    bool is_inherited() const noexcept { return (gate_now() & gate_forked) != 0; }
+    // Whoever waits for what an inherited pool's threads would do never hears of it. Errors: std::system_error with errc::forked.
+    void refuse_to_wait_if_inherited() const;
+    bool abrupt() const noexcept { return (gate_now() & gate_abrupt) != 0; }
 
     pool_core* core = nullptr;
     error_sink* sink = nullptr;
@@ -89,7 +99,7 @@ public:
     void open() noexcept;
     // No visitor comes any more.
     void shut() noexcept;
-    // After `shut`: is one still there?
+    // Is one there? After `shut` none comes any more.
     bool has_visitors() const noexcept;
     // Returns when the last one has left.
     void await_visitors() const noexcept;
@@ -97,6 +107,10 @@ public:
 private:
     pool_anchor* anchor_;
 };
+
+// Around a fork (P6).
+void hold_anchors() noexcept;
+void release_anchors() noexcept;
 
 // The anchor of finished tasks whose pool is gone: never open.
 pool_anchor& nobodys_anchor() noexcept;

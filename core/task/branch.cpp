@@ -52,7 +52,7 @@ void keep(branch_scope& s, std::exception_ptr error, branch_end how) noexcept {
     }
 }
 
-void run_chain(branch_scope& s) noexcept {
+void run_chain(branch_scope& s) {
     run_record& r = s.run;
     r.finalizing = s.is_ending = true;
     show_pending(r);
@@ -97,7 +97,7 @@ void branch_threw(branch_scope& s) noexcept {
     body_threw(s.run);
 }
 
-void branch_left_thread(branch_scope& s) noexcept {
+void branch_left_thread(branch_scope& s) {
     if (LASTLY_FAULT("B4-left")) return;
     if (!s.is_open) open_branch(s);
     body_left_thread(s.run);
@@ -107,7 +107,9 @@ void branch_left_thread(branch_scope& s) noexcept {
     close_branch(s);
 }
 
-void close_branch(branch_scope& s) noexcept {
+namespace {
+
+void close(branch_scope& s) {
     while (s.is_open) {   // again if the sink, told of an error, deferred something
         run_record& r = s.run;
         run_chain(s);
@@ -127,6 +129,12 @@ void close_branch(branch_scope& s) noexcept {
     }
 }
 
+}   // namespace
+
+void close_branch(branch_scope& s) {
+    with_rest([&s] { close(s); }, [&s] { close_branch(s); });   // if a finalizer of its leaves the thread
+}
+
 branch_end end_of(const branch& b) noexcept {
     return static_cast<branch_end>(b.state.load(acquire) >> branch::end_shift & 0xf);   // order: [J5] sees the end
 }
@@ -141,7 +149,7 @@ void take_end(branch& b, branch_scope& s) noexcept {
     close_branch(s);   // what the sink deferred here
 }
 
-void abandon_branch(branch_scope& s, std::error_code cause) noexcept {
+void abandon_branch(branch_scope& s, std::error_code cause) {
     if (s.is_open) {
         if (!s.is_ending) outcome_access::cancel(*s.run.result, cause);
         run_chain(s);

@@ -24,6 +24,6 @@ void begin_stolen(run_record& r, branch& b) noexcept;
 branch_end end_of(const branch& b) noexcept;
 void take_end(branch& b, branch_scope& s) noexcept;
 // The branch that runs in the scope never goes on (P2): its chain is run.
-void abandon_branch(branch_scope& s, std::error_code cause) noexcept;
+void abandon_branch(branch_scope& s, std::error_code cause);
 
 }   // namespace lastly::detail

@@ -7,6 +7,7 @@
 #include "core/structures/frame_store.hpp"
 #include "core/task/branch.hpp"
 #include "core/task/run.hpp"
+#include "lastly/detail/fork.hpp"
 #include "lastly/detail/fault.hpp"
 
 #include <stdexcept>
@@ -134,6 +135,12 @@ void run_deferred(run_record& r) {
             if (r.early != nullptr) settle_early(r);
         } catch (...) {
             settle_early(r);
+            if (is_forced_unwind()) {   // the rest runs while the thread unwinds (P4); of a branch's chain where that is closed
+                finalizer_left_thread(r);
+                const bool is_branch = r.scope != nullptr && r.scope->is_open;
+                if (r.body_is_over && !is_branch) do_in_passing([&r] { r.task->type().finish(*r.task, r); });
+                throw;
+            }
             finalizer_threw(r);
         }
     }

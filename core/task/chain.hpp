@@ -22,6 +22,8 @@ inline bool is_long(const run_record& r, std::size_t length) noexcept {
 }
 void warn_of_length(run_record& r, std::size_t length) noexcept;
 // An exception of a finalizer, to the sink.
+// A finalizer left its thread (P4): counted as thrown, and told. Returns the error that stands for that.
+std::exception_ptr tell_left_thread(run_record& r) noexcept;
 void tell_thrown(run_record& r, const std::exception_ptr& error) noexcept;
 chain_node* allocate_node(std::size_t size_bytes) noexcept;   // null: no memory
 // Destroys all that `spent` leads to, and frees slab blocks.

@@ -2,6 +2,7 @@
 #include "core/task/completion.hpp"
 
 #include "core/base/clock.hpp"
+#include "core/base/process.hpp"
 #include "core/base/test_point.hpp"
 #include "core/base/thread.hpp"
 #include "core/structures/frame_store.hpp"
@@ -114,7 +115,8 @@ bool settle_with_group(run_record& r) noexcept {
         if (g.cancels_siblings() && !LASTLY_FAULT("fail-fast")) g.cancel(errc::sibling_failed);
     } else {
         told = g.context()->stopped();   // its owner knows why
-        if (r.result->cause() == errc::pool_shutdown || r.result->cause() == errc::process_exit) g.note_dropped();
+        const std::uint32_t gate = r.result->cause() == errc::process_exit ? gate_exit : r.pool->gate_now();
+        if (r.result->cause() == end_cause(gate)) g.note_dropped(gate | gate_abrupt);
     }
     if (told && r.task->type().has_handle_part) mark_read(*r.task);
     return told;
@@ -145,34 +147,56 @@ void settle(run_record& r) noexcept {
     if (!known) report_unread(*r.pool, f, *r.result);
 }
 
+namespace {
+
+// What the result's destructor, or the sink, registered.
+void run_registered(run_record& r) {
+    r.body_is_over = false;   // no chain is left to go on with
+    while (r.deferred != nullptr || r.spent != nullptr) {
+        run_deferred(r);
+        if (r.abandoned) r.spent = nullptr;   // one of them may be what left the run
+        else destroy_spent(r);
+    }
+}
+
+// True: whoever holds the handle has the outcome now, and this thread has touched the frame for the last time.
+bool hand_to_handle(frame& f) noexcept {
+    std::uint32_t now = f.state.load(acquire);   // order: [T4] sees what a dropped handle did
+    const std::uint32_t* const address = f.state.address();
+    f.show(phase::held, 0, 0);
+    LASTLY_POINT("publishing");
+    if (LASTLY_FAULT("untold") && !f.type().outcome_in(f)->started()) return true;
+    while ((now & handle) != 0) {
+        if (f.state.compare_exchange_weak(now, now | done, acq_rel, acquire)) {   // order: [T4] publishes the outcome: the last touch
+            LASTLY_POINT("told");
+            if ((now & waited) != 0) futex_wake_all(address);
+            return true;
+        }
+    }
+    return false;
+}
+
+}   // namespace
+
+// Comes here once more if the sink, or the result's destructor, calls exit.
 void publish(frame& f, run_record& r) noexcept {
     if (!f.type().has_handle_part) {
         if (!r.abandoned) free_frame(f);   // else its captures may be in use for as long as the process lives
         return;
     }
-    if (r.abandoned) f.state.fetch_or(husk, relaxed);   // order: likewise; nobody throws this husk away
-    std::uint32_t now = f.state.load(acquire);   // order: [T4] sees what a dropped handle did
-    const std::uint32_t* const address = f.state.address();
-    f.show(phase::held, 0, 0);
-    LASTLY_POINT("publishing");
-    if (LASTLY_FAULT("untold") && !f.type().outcome_in(f)->started()) return;
-    while ((now & handle) != 0) {
-        if (f.state.compare_exchange_weak(now, now | done, acq_rel, acquire)) {   // order: [T4] publishes the outcome: the last touch
-            LASTLY_POINT("told");
-            if ((now & waited) != 0) futex_wake_all(address);
-            return;
-        }
+    if (r.abandoned) keep_frames();
+    if (!r.is_unheld) {
+        if (hand_to_handle(f)) return;
+        outcome last(*f.type().outcome_in(f));   // nobody will look at it
+        r.result = &last;
+        r.is_unheld = true;   // from here on only deferred finalizers are left to run
+        const bool unread = (f.state.fetch_or(read, acq_rel) & read) == 0;   // order: [T5] one reporter only wins this
+        if (unread && is_worth_reporting(last)) report_unread(*f.owner.load(relaxed), f, last);   // order: this thread stored it or got it with the frame
+        f.type().destroy_result(f);
     }
-    outcome last(*f.type().outcome_in(f));   // nobody will look at it
-    if ((now & read) == 0 && is_worth_reporting(last)) report_unread(*f.owner.load(relaxed), f, last);   // order: this thread stored it or got it with the frame
-    f.type().destroy_result(f);
-    r.result = &last;
-    while (r.deferred != nullptr || r.spent != nullptr) {   // what the result's destructor, or the sink, registered
-        run_deferred(r);
-        destroy_spent(r);
-    }
+    run_registered(r);
     f.show(phase::held, 0, 0);
-    if ((f.state.fetch_or(done, acq_rel) & husk) == 0) free_frame(f);   // order: [T4] a husk's finder frees after this
+    if ((f.state.fetch_or(done, acq_rel) & husk) == 0 && !r.abandoned) free_frame(f);   // order: [T4] a husk's finder frees after this
 }
 
 void leave_to_handles(pool_anchor& a) { walk_frames(&leave_to_handle, &a); }
@@ -184,6 +208,7 @@ bool is_done(const frame& f) noexcept {
 
 bool wait_for_done(frame& f, std::chrono::nanoseconds limit) {
     if (is_done(f)) return true;
+    f.owner.load(acquire)->refuse_to_wait_if_inherited();   // order: [F2] the handle's own frame
     refuse_to_wait_for_oneself(f);
     const auto deadline = deadline_after(limit);
     if (LASTLY_FAULT("W3") && this_thread.home != nullptr) this_thread.home->run_in_place(*this_thread.home->core, f);
@@ -211,7 +236,7 @@ bool request_stop(frame& f, std::error_code cause) noexcept {
     if (const std::uint32_t number = group_of(f)) group = group_at(number).context_from_outside();
     if (is_done(f)) return false;   // then the group may be another's by now
     std::error_code first;          // what stops it anyway came before
-    if (stop_sources{attached_context(f), context_access::node_or_null(group), f.owner.load(acquire)->abrupt()}.find(first)) {   // order: [F2] the handle's own frame
+    if (stop_sources{attached_context(f), context_access::node_or_null(group), f.owner.load(acquire)->gate_now()}.find(first)) {   // order: [F2] the handle's own frame
         set_stop(f, first);
         return false;
     }
@@ -233,15 +258,32 @@ void discard_outside(frame& f, const char* what) {
     throw std::logic_error(std::string("lastly: ") + what + " outside a task of a pool");
 }
 
-void discard_frame(frame& f) noexcept {
+void note_maker(frame& f) noexcept { f.stamp.store(fork_generation(), release); }   // order: [F2] shows a walker the building phase
+bool is_inherited(const frame& f) noexcept { return f.stamp.load(relaxed) != fork_generation(); }   // order: its holder wrote it
+
+namespace {
+
+// The end of a frame that nobody accepted; also when a finalizer leaves the thread (P4).
+struct frame_end {
+    frame& f;
+    ~frame_end() {
+        f.type().destroy_result(f);
+        free_frame(f);
+    }
+};
+
+}   // namespace
+
+void discard_frame(frame& f) {
     run_record r;
     r.start = false;
     r.rejected = true;
     r.cause = errc::discarded;
+    const frame_end end{f};
     const run_scope scope(r);
+    nothing_caught here;   // the task may go within a catch
     execute(f, r);
-    f.type().destroy_result(f);
-    free_frame(f);
+    here.restore();
 }
 
 }   // namespace lastly::detail

@@ -109,14 +109,16 @@ void context_node::join_parents() noexcept {
 context_node* context_node::make(std::span<context_node* const> parents, time_point own_deadline) {
     context_node* distinct[max_parents];
     std::size_t count = 0;
-    time_point inherited = time_point::max();
+    time_point inherited = time_point::max(), watched = time_point::max();   // by parents; by those whose timers run here
     const context_node* stopped_parent = nullptr;
     for (context_node* const p : parents) {
         if (p == nullptr || p == &background() || std::find(distinct, distinct + count, p) != distinct + count) continue;
-        if (count == max_parents) throw std::invalid_argument("lastly: a context of more than four parents");
-        distinct[count++] = p;
         inherited = std::min(inherited, p->deadline_);
         if (stopped_parent == nullptr && p->stopped()) stopped_parent = p;
+        if (p->is_inherited()) continue;   // as it was when the process forked
+        if (count == max_parents) throw std::invalid_argument("lastly: a context of more than four parents");
+        watched = std::min(watched, p->deadline_);
+        distinct[count++] = p;
     }
     const time_point deadline = LASTLY_FAULT("C3-deadline") ? own_deadline : std::min(own_deadline, inherited);
     const bool passed = deadline != time_point::max() && deadline <= steady_now();
@@ -129,7 +131,7 @@ context_node* context_node::make(std::span<context_node* const> parents, time_po
         return made;
     }
     made->adopt_parents({distinct, count});
-    if (deadline < inherited) {
+    if (deadline < watched) {
         if (const std::error_code refused = made->arm()) {
             made->release();
             if (refused == std::errc::not_enough_memory) throw std::bad_alloc();
@@ -167,6 +169,7 @@ void context_node::release() noexcept {
 }
 
 void context_node::leave_parent(link& l) noexcept {
+    if (l.parent->is_inherited()) return;   // so is this one
     const std::lock_guard lock(l.parent->mutex_);
     if (l.back == nullptr) return;
     *l.back = l.next;
@@ -175,7 +178,7 @@ void context_node::leave_parent(link& l) noexcept {
 }
 
 void context_node::disarm() noexcept {
-    if (!std::exchange(armed_, false)) return;
+    if (!std::exchange(armed_, false) || is_inherited()) return;   // the timers have forgotten it
     clockwork().remove(*this);
 }
 
@@ -216,6 +219,7 @@ void context_node::await_stop() noexcept { sleep_until(time_point::max()); }
 
 bool context_node::cancel(std::error_code cause) noexcept {
     if (this == &background()) return false;
+    if (is_inherited()) return claim(cause ? cause : make_error_code(errc::cancelled));
     if (!claim(cause ? cause : make_error_code(errc::cancelled))) {
         await_stop();
         return false;
@@ -288,6 +292,7 @@ void context_node::run_callbacks() noexcept {
 std::stop_token context_node::stop_token() {
     if (this == &background()) return {};
     if (stopped()) return stopped_token();
+    if (is_inherited()) return {};
     {
         const std::lock_guard lock(mutex_);
         if (source_ && !stopped()) return source_->get_token();
@@ -328,6 +333,8 @@ void context_node::fire(deadline_heap::entry& e) noexcept {
 }
 
 std::size_t context_node_bytes(std::size_t parents) noexcept { return sizeof(context_node) + parents * 4 * sizeof(void*); }
+void hold_timers() noexcept { context_roots::clockwork.value.hold(); }
+void release_timers(bool in_child) noexcept { context_roots::clockwork.value.release(in_child); }
 std::size_t deadlines_waiting() noexcept { return context_roots::clockwork.value.size(); }
 
 }   // namespace lastly::detail

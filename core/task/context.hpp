@@ -10,6 +10,7 @@
 //   5. At most one lock is held at a time, and none while user code runs (C6).
 #pragma once
 
+#include "core/base/process.hpp"
 #include "core/structures/deadline_heap.hpp"
 #include "lastly/context.hpp"
 #include "lastly/detail/atomic.hpp"
@@ -68,7 +69,7 @@ private:
     friend struct context_roots;
 
     constexpr context_node() noexcept = default;
-    explicit context_node(time_point deadline) noexcept : deadline_(deadline), references_(1) {}
+    explicit context_node(time_point deadline) noexcept : deadline_(deadline), born_in_(fork_generation()), references_(1) {}
     ~context_node() = default;
 
     static context_node* allocate(std::size_t parents, time_point deadline) noexcept;
@@ -80,6 +81,7 @@ private:
     void disarm() noexcept;
 
     bool try_retain() noexcept;
+    bool is_inherited() const noexcept { return born_in_ != fork_generation(); }
     bool claim(std::error_code cause) noexcept;
     void await_stop() noexcept;
     void spread() noexcept;
@@ -98,6 +100,7 @@ private:
     const time_point deadline_ = time_point::max();
     std::uint8_t parents_ = 0;                // how many links follow this object
     bool armed_ = false;                      // has a deadline of its own with the timers; the claimer's, then whoever's frees it
+    const std::uint32_t born_in_ = 0;        // inherited by a forked process: then its lock may be held for ever, and its lists are a parent's (P6)
     context_node* next_work_ = nullptr;
     std::optional<std::stop_source> source_;  // under the lock until the node has stopped, constant from then on
 
@@ -105,6 +108,10 @@ private:
     link* children_ = nullptr;
     atomic<std::uint32_t> references_{0};
 };
+
+// Around a fork (P6): the process's deadlines.
+void hold_timers() noexcept;
+void release_timers(bool in_child) noexcept;
 
 // For tests: the n-th node from now on finds no memory (1: the next one); 0: none.
 void fail_context_nodes(unsigned nth) noexcept;

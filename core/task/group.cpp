@@ -117,7 +117,7 @@ std::error_code group_core::stopped_from_above() const noexcept {
     const std::error_code cause = context()->cause();
     if (!cause) {
         const bool ended = observes_pool_ && anchor_->serial() == pool_serial_ && anchor_->abrupt() && !LASTLY_FAULT("C3-end");
-        return ended ? make_error_code(errc::pool_shutdown) : std::error_code{};
+        return ended ? end_cause(anchor_->gate_now()) : std::error_code{};
     }
     if (cause == errc::deadline_exceeded && context()->deadline() <= steady_now()) return cause;   // only parents have one; its timer may be late
     for (const lastly::context& p : parents_) {
@@ -180,6 +180,9 @@ std::uint32_t add_chunk() {
 }
 
 }   // namespace
+
+void group_store::hold_growth() noexcept { growth.lock(); }
+void group_store::release_growth() noexcept { growth.unlock(); }
 
 std::uint32_t group_store::fill_chunk(std::uint32_t chunk) {
     auto* const fresh = new group_core[groups_per_chunk];   // never freed: a late thread may look at any group

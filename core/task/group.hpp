@@ -60,9 +60,10 @@ public:
     // A member's final outcome is failed. False: no memory to keep the error, and others are kept.
     bool add_failure(const run_record& r) noexcept;
     // A member was cancelled because its pool ended.
-    void note_dropped() noexcept { dropped_.store(1, relaxed); }               // order: [U3] seen once the group is complete
-    bool was_dropped() const noexcept { return dropped_.load(relaxed) != 0; }   // order: [U3] the group is complete
-    void forget_dropped() noexcept { dropped_.store(0, relaxed); }              // order: [U3] the group is complete
+    // With the gate of the pool whose end it was; `drop` is 0 if there was none.
+    void note_dropped(std::uint32_t gate) noexcept { dropped_.store(gate, relaxed); }   // order: [U3] seen once the group is complete
+    std::uint32_t drop() const noexcept { return dropped_.load(relaxed); }              // order: [U3] the group is complete
+    void forget_dropped() noexcept { dropped_.store(0, relaxed); }                      // order: [U3] the group is complete
 
     // All errors since the last call, the first one first. The owner's.
     group_failure* take_failures() noexcept;
@@ -123,6 +124,9 @@ struct group_store {
     static atomic<std::uint64_t>& link(std::uint64_t number) noexcept;   // of the stack of free groups
     static std::uint32_t fill_chunk(std::uint32_t chunk);                // more groups; the number of one
     // A group with a context below those parents. Throws std::bad_alloc, and std::system_error if there are too many.
+    // Around a fork (P6).
+    static void hold_growth() noexcept;
+    static void release_growth() noexcept;
     static group_core& take(pool_anchor& pool, bool fail_fast, group_parents parents, creation_site parent);
     // Complete, and nobody refers to it any more.
     static void give(group_core& g) noexcept;

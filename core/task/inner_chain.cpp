@@ -29,6 +29,10 @@ void run_pending(inner_chain& c) {
             n->call(*n, *r.result);   // it takes no outcome
             ++r.returned;
         } catch (...) {
+            if (is_forced_unwind()) {   // the rest runs while the thread unwinds (P4)
+                tell_left_thread(r);
+                throw;
+            }
             ++r.thrown;
             if (!LASTLY_FAULT("O6-thrown")) tell_thrown(r, std::current_exception());
         }
@@ -55,14 +59,18 @@ run_record& run_to_defer_in(const inner_chain& c) {
     return r;
 }
 
-void close_chain(inner_chain& c) noexcept {
+void close_chain(inner_chain& c) {
     run_record& r = *c.run;
     if (c.deferred != nullptr || c.is_closing) {
         if (!std::exchange(c.is_closing, true)) c.was_finalizing = std::exchange(r.finalizing, r.finalizing || !LASTLY_FAULT("O6-shield"));
-        while (c.deferred != nullptr) {
-            run_pending(c);
-            destroy_nodes(c.spent);
-        }
+        nothing_caught here;   // the block may lie within a catch
+        with_rest([&c] {
+            while (c.deferred != nullptr || c.spent != nullptr) {
+                run_pending(c);
+                destroy_nodes(c.spent);
+            }
+        }, [&c] { close_chain(c); });
+        here.restore();
         r.finalizing = c.was_finalizing;
         show_pending(r);
     }

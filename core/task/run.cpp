@@ -85,8 +85,8 @@ run_record& as_seen_here(run_record& r) noexcept {
 
 stop_sources stops_of(const run_record& r) noexcept {
     const run_record& root = root_of(r);
-    if ((root.shared_word.load(acquire) & has_context) != 0) return {context_access::node_or_null(root.own), nullptr, false};   // order: [Y3] it stops with all of them
-    return {attached_context(*r.task), r.group != nullptr ? r.group->context() : nullptr, r.pool->abrupt()};
+    if ((root.shared_word.load(acquire) & has_context) != 0) return {context_access::node_or_null(root.own), nullptr, 0};   // order: [Y3] it stops with all of them
+    return {attached_context(*r.task), r.group != nullptr ? r.group->context() : nullptr, r.pool->gate_now()};
 }
 
 namespace {
@@ -191,12 +191,32 @@ void finalizer_threw(run_record& r) noexcept {
     r.reported = std::move(error);
 }
 
-void abandon(run_record& r, std::error_code cause) noexcept {
+std::exception_ptr tell_left_thread(run_record& r) noexcept {
+    ++r.thrown;
+    std::exception_ptr error;
+    try {
+        throw std::system_error(make_error_code(errc::thread_exited), "lastly: the thread was left in a finalizer");
+    } catch (...) {
+        error = std::current_exception();   // std::bad_alloc, if not even that can be made
+    }
+    tell_thrown(r, error);
+    return error;
+}
+
+void finalizer_left_thread(run_record& r) noexcept {
+    if (LASTLY_FAULT("P4-finalizer")) r.attached_pending = 0;
+    std::exception_ptr error = tell_left_thread(r);
+    if (!r.result->succeeded()) return;
+    outcome_access::fail(*r.result, error);
+    r.reported = std::move(error);
+}
+
+void abandon(run_record& r, std::error_code cause) {
     r.abandoned = true;
     r.returned = r.run - r.thrown;   // a finalizer that was left counts as run
     r.spent = nullptr;
     while (r.inner != nullptr || r.scope != nullptr) {
-        const bool block_is_deeper = r.scope == nullptr || (r.inner != nullptr && std::less<>()(static_cast<void*>(r.inner), static_cast<void*>(r.scope)));   // on a stack that grows downwards
+        const bool block_is_deeper = r.inner != nullptr && r.inner->scope == r.scope;   // opened within it
         if (!block_is_deeper) {
             abandon_branch(*r.scope, cause);
         } else {
@@ -204,8 +224,12 @@ void abandon(run_record& r, std::error_code cause) noexcept {
             close_chain(*r.inner);
         }
     }
+    if (r.is_unheld) return;   // `publish` goes on with it
+    if (r.rejected && !r.body_is_over) {
+        auto& unbuilt = static_cast<refusal_record&>(r);
+        return unbuilt.finish_chain(unbuilt);
+    }
     if (r.forked_from != nullptr || r.task == nullptr) return;
-    if (r.rejected && !r.body_is_over) return;   // refused while it was built: whoever built it has its finalizers
     if (!r.body_is_over) outcome_access::cancel(*r.result, cause);
     r.task->type().finish(*r.task, r);
 }

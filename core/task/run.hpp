@@ -26,7 +26,7 @@ void execute(frame& f, run_record& r);
 creation_site site_of(const run_record& r) noexcept;
 // The body, or a finalizer, that runs here never goes on (P2): what remains of the run's blocks, branches' chains and chain is run, innermost
 // first; a body that was running is cancelled with that cause. Nothing that was left is destroyed.
-void abandon(run_record& r, std::error_code cause) noexcept;
+void abandon(run_record& r, std::error_code cause);
 // The sink knows this error already.
 inline bool is_told(const run_record& r, const std::exception_ptr& error) noexcept { return error != nullptr && (error == r.reported || error == r.told_before); }
 // Why the task has to stop; empty: it has not.

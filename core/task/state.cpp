@@ -3,6 +3,7 @@
 
 #include "core/base/test_point.hpp"
 #include "core/base/thread.hpp"
+#include "core/task/anchor.hpp"
 #include "core/task/context.hpp"
 #include "lastly/detail/fault.hpp"
 
@@ -11,6 +12,8 @@
 namespace lastly::detail {
 
 namespace {
+
+constinit atomic<bool> frames_are_kept{false};
 
 stop_slot& slot_of(frame& f) noexcept {
     const frame_ops& ops = f.type();
@@ -48,9 +51,13 @@ void free_frame(frame& f) noexcept {
     release_frame(f, ops.size_bytes, ops.named);
 }
 
+void keep_frames() noexcept { frames_are_kept.store(true, relaxed); }          // order: before the outcome is published (T4)
+void forget_kept_frames() noexcept { frames_are_kept.store(false, relaxed); }   // order: no other thread is there
+
 void drop_reference(frame& f, std::uint32_t which) noexcept {
     const std::uint32_t before = f.state.fetch_and(~which, acq_rel);   // order: [T4] whoever frees sees what the others did
-    if ((before & done) != 0 && (before & (husk | handle | pinned) & ~which) == 0) free_frame(f);
+    const bool is_last = (before & done) != 0 && (before & (husk | handle | pinned) & ~which) == 0;
+    if (is_last && !frames_are_kept.load(relaxed)) free_frame(f);   // order: of this frame's task it was said before the outcome was published (T4)
 }
 
 take_result take_from_queue(frame& f) noexcept {
@@ -74,7 +81,7 @@ bool claim_in_place(frame& f) noexcept {
 bool stop_sources::find(std::error_code& cause) const noexcept {
     if (attached != nullptr && attached->stopped() && !LASTLY_FAULT("C5")) cause = attached->cause();
     else if (group != nullptr && group->stopped()) cause = group->cause();
-    else if (pool_abrupt) cause = errc::pool_shutdown;
+    else if ((gate & gate_abrupt) != 0) cause = end_cause(gate);
     else return false;
     return true;
 }

@@ -48,7 +48,7 @@ bool claim_in_place(frame& f) noexcept;
 struct stop_sources {
     context_node* attached;   // null: none
     context_node* group;      // null: none
-    bool pool_abrupt;
+    std::uint32_t gate;      // the pool's
     bool find(std::error_code& cause) const noexcept;
 };
 
@@ -71,6 +71,10 @@ void end_writing(atomic<std::uint32_t>& word, std::uint32_t parts) noexcept;
 bool is_kept(const frame& f) noexcept;
 
 void free_frame(frame& f) noexcept;
+// From now on no frame with a handle is freed: a run was abandoned, and captures may be in use for as long as the process lives (P2).
+void keep_frames() noexcept;
+// In a child that was forked meanwhile. Requires: no other thread is there.
+void forget_kept_frames() noexcept;
 // Removes a reference other than "not done"; frees the frame if it was the last.
 void drop_reference(frame& f, std::uint32_t which) noexcept;
 

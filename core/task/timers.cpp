@@ -2,6 +2,7 @@
 #include "core/task/timers.hpp"
 
 #include "core/base/clock.hpp"
+#include "core/base/process.hpp"
 #include "core/base/thread.hpp"
 #include "lastly/detail/fault.hpp"
 
@@ -41,6 +42,15 @@ std::size_t timers::size() noexcept {
     return heap_.size();
 }
 
+void timers::release(bool in_child) noexcept {
+    if (in_child) {
+        heap_.forget();
+        started_ = false;
+        sleeps_until_ = time_point::min();
+    }
+    mutex_.unlock();
+}
+
 void timers::main(void* self) noexcept { static_cast<timers*>(self)->run(); }
 
 // Under the lock: what has passed and still lives, out of the heap.
@@ -56,6 +66,7 @@ std::size_t timers::take_passed(deadline_heap::entry* (&passed)[batch]) noexcept
 }
 
 void timers::run() noexcept {
+    const std::uint32_t born_in = fork_generation();
     for (;;) {
         deadline_heap::entry* passed[batch];
         std::size_t count = 0;
@@ -68,7 +79,10 @@ void timers::run() noexcept {
             sleeps_until_ = count == 0 ? next : time_point::min();
             heard = bell_.load(relaxed);   // order: changed under the lock
         }
-        for (std::size_t i = 0; i < count; ++i) actions_.fire(*passed[i]);
+        for (std::size_t i = 0; i < count; ++i) {
+            actions_.fire(*passed[i]);
+            if (fork_generation() != born_in) end_child();   // a stop callback forked
+        }
         if (count == 0) futex_wait_until(bell_, heard, next);
     }
 }

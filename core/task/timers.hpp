@@ -30,6 +30,9 @@ public:
     // Afterwards the timers do not touch the entry, other than through what `hold` took.
     void remove(deadline_heap::entry& e) noexcept;
     std::size_t size() noexcept;
+    // Around a fork (P6). In the child nothing waits, and there is no thread yet.
+    void hold() noexcept { mutex_.lock(); }
+    void release(bool in_child) noexcept;
 
 private:
     static constexpr std::size_t batch = 64;   // fired between two short holds of the lock

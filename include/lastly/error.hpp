@@ -27,6 +27,9 @@ enum class errc {
 /// The category of errc; `name()` is "lastly". Thread safety: any thread.
 LASTLY_EXPORT const std::error_category& category() noexcept;
 
+/// The category of causes that name a signal (`signal_guard`): the value is the signal's number; `name()` is "signal". Thread safety: any thread.
+LASTLY_EXPORT const std::error_category& signal_category() noexcept;
+
 inline std::error_code make_error_code(errc e) noexcept { return {static_cast<int>(e), category()}; }
 
 /// Thrown by a body that gives way to a stop, and by `get()` of a cancelled task. `code()` is the cause.

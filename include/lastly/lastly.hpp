@@ -10,5 +10,6 @@
 #include <lastly/parallel.hpp>
 #include <lastly/pool.hpp>
 #include <lastly/profile.hpp>
+#include <lastly/signal_guard.hpp>
 #include <lastly/task.hpp>
 #include <lastly/task_group.hpp>

@@ -5,11 +5,13 @@
 #include <lastly/outcome.hpp>
 
 #include <chrono>
+#include <csignal>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <functional>
 #include <string>
+#include <vector>
 #include <system_error>
 
 namespace lastly {
@@ -83,13 +85,20 @@ struct pool_options {
     std::function<void(const error_report&)> error_sink = {};   ///< empty: one line to stderr (E5); called
     ///< without a lock held, from several threads at once; may submit; if it throws, stderr gets the report
     std::chrono::nanoseconds finalizer_budget{0};               ///< 0: never overdue (C4)
-    std::chrono::nanoseconds exit_budget = std::chrono::seconds(5);   ///< no effect yet (P1)
-    bool guard_quick_exit = false;            ///< no effect yet (P3)
+    std::chrono::nanoseconds exit_budget = std::chrono::seconds(5);   ///< how long the process's end waits for this pool (P1): the largest of all pools counts; 0 or more
+    bool guard_quick_exit = false;            ///< std::quick_exit, too, closes all pools (P3)
     std::size_t chain_warning = 1024;         ///< a longer chain of deferred finalizers is reported, once a creation site
     std::function<void(unsigned worker)> on_worker_start = {};  ///< runs on each worker, and on stand-ins, numbered
     ///< from `workers` up; nobody stands in for a worker that waits there; an exception goes to the error sink
     std::function<void(unsigned worker)> on_worker_exit = {};   ///< the same at the end of a worker's thread
     pool_tuning tuning = {};
+};
+
+/// What a signal_guard does.
+struct signal_options {
+    std::vector<int> signals = {SIGINT, SIGTERM};
+    lastly::on_destroy first = lastly::on_destroy::cancel;   ///< what the first signal does with the pool: cancel, or drain
+    bool raise_again = true;                                 ///< when the pool is closed: close all others, and end the process as the signal would have
 };
 
 }   // namespace lastly

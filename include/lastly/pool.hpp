@@ -88,7 +88,8 @@ public:
     /// With a null `handle` an accepted task is detached. Runs nothing. Errors: std::logic_error for an empty task.
     template <class T>
     [[nodiscard]] std::error_code try_submit(task<T>&& t, task_handle<T>* handle = nullptr) {
-        detail::frame& f = detail::handle_access::checked(t);
+        detail::frame& f = detail::handle_access::present(t);
+        if (detail::is_inherited(f)) return errc::forked;   // it stays the parent's
         const std::error_code refused = detail::try_submit_frame(*core_, f, handle != nullptr);
         if (!refused) {
             detail::handle_access::hand_over(t);
@@ -146,6 +147,11 @@ private:
     friend struct detail::pool_access;
     detail::pool_core* core_;
 };
+
+/// The process's own pool, made at its first use with default options, never destroyed, closed when the process ends (P1). In a forked child it is another one.
+/// Errors: as pool's constructor, at the first use; the next call tries again. First used while the process ends, it rejects everything.
+/// Thread safety: any thread. Blocking: while another thread makes it.
+LASTLY_EXPORT pool& default_pool();
 
 inline detail::pool_core& detail::pool_access::core(pool& p) noexcept { return *p.core_; }
 

@@ -62,8 +62,8 @@ public:
     /// Errors: std::logic_error unless `t` is the innermost task that runs on this thread.
     explicit defer_frame(task_context& t) { detail::open_chain(chain_, *t.run_); }
     /// Runs the finalizers, last registered first, shielded like all finalizers (C4), and destroys them. One that throws is told to the
-    /// error sink and counted; the body goes on, and the task's outcome is the body's.
-    ~defer_frame() { detail::close_chain(chain_); }
+    /// error sink and counted; the body goes on, and the task's outcome is the body's. Not noexcept: one that leaves the thread (P4) leaves this, too.
+    ~defer_frame() noexcept(false) { detail::close_chain(chain_); }
     defer_frame(const defer_frame&) = delete;
     defer_frame& operator=(const defer_frame&) = delete;
     static void* operator new(std::size_t) = delete;
@@ -125,8 +125,11 @@ public:
 
 private:
     friend struct detail::handle_access;
-    explicit task(detail::frame& f) noexcept : frame_(&f) {}
-    void discard() noexcept { if (frame_ != nullptr) detail::discard_frame(*std::exchange(frame_, nullptr)); }
+    explicit task(detail::frame& f) noexcept : frame_(&f) { detail::note_maker(f); }
+    void discard() noexcept {
+        detail::frame* const f = std::exchange(frame_, nullptr);
+        if (f != nullptr && !detail::is_inherited(*f)) detail::discard_frame(*f);
+    }
     detail::frame* frame_ = nullptr;
 };
 
@@ -205,6 +208,11 @@ struct handle_access {
     template <class T> static task<T> make_task(frame& f) noexcept { return task<T>(f); }
     template <class T> static task_handle<T> make_handle(frame& f) noexcept { return task_handle<T>(f); }
     template <class T> static frame& checked(const task<T>& t) {
+        frame& f = present(t);
+        if (is_inherited(f)) throw_rejected(errc::forked);   // it stays the parent's
+        return f;
+    }
+    template <class T> static frame& present(const task<T>& t) {
         if (t.frame_ == nullptr) throw std::logic_error("lastly: an empty task (submitted already, moved from, or default-constructed)");
         return *t.frame_;
     }

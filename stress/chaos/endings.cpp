@@ -129,10 +129,8 @@ void destroy_by_its_task(desk& d, on_destroy how) {
 void destroyed_by_its_task(desk& d) { destroy_by_its_task(d, on_destroy::drain); }
 void abruptly_destroyed_by_its_task(desk& d) { destroy_by_its_task(d, on_destroy::cancel); }
 
-// P4: another thread goes on in the worker's place. Where none can, the pool is shut down abruptly: an orderly shutdown does not run yet what
-// a pool without any worker has left.
+// P4: another thread goes on in the worker's place. Where none can, whoever ends the pool runs what is left.
 void left_by_its_thread(desk& d) {
-    const std::uint64_t lost_before = d.of_round().reports(report_kind::worker_lost);
     cell& c = d.next();
     const auto h = d.send<2>(c, d.waited(ends::failed), for_handle(d.p()), [](task_context& t, cell& own) {
         try {
@@ -140,11 +138,8 @@ void left_by_its_thread(desk& d) {
         } catch (const std::bad_alloc&) {}
         ::pthread_exit(nullptr);
     });
-    send_queued(d, d.p(), ends::succeeded | ends::cancelled);
+    send_queued(d, d.p(), ends::succeeded);
     d.wait(c, h);
-    const auto is_lost = [&] { return d.of_round().reports(report_kind::worker_lost) != lost_before; };
-    while (!is_lost() && d.p().ledger().live != 0) std::this_thread::yield();
-    if (is_lost()) static_cast<void>(d.p().shutdown_now());
 }
 
 // B4: whichever thread runs that branch is left; the task sees it as the branch's exception.

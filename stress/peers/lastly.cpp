@@ -77,6 +77,7 @@ void exit_with_static_pool(round& r) {
 void exit_with_local_pool(round& r) {
     pool p(cancelling(r));
     fill(r, detached(p));
+    let_go_soon();
     std::exit(0);
 }
 

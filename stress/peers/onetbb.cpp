@@ -95,6 +95,7 @@ void exit_with_static_pool(round& r) {
 void exit_with_local_pool(round& r) {
     closing_group g(r);
     g.arena.execute([&] { fill(r, careful_tasks(into(g.group))); });
+    let_go_soon();
     std::exit(0);
 }
 

@@ -58,6 +58,7 @@ void exit_with_static_pool(round& r) {
 void exit_with_local_pool(round& r) {
     plain_pool p(r.workers());
     fill(r, careful_tasks(into(p)));
+    let_go_soon();
     std::exit(0);
 }
 

@@ -61,7 +61,7 @@ constexpr scenario rows[] = {
 #endif
     {.name = "plain-pool/exit-with-a-static-pool", .about = "its destructor", .run = plain::exit_with_static_pool},
 
-    {.name = "lastly/exit-with-a-local-pool", .about = "exit destroys no local object", .run = own::exit_with_local_pool},
+    {.name = "lastly/exit-with-a-local-pool", .about = "never destroyed: exit closes it all the same", .run = own::exit_with_local_pool},
 #ifdef LASTLY_STRESS_ONETBB
     {.name = "oneTBB-task_group/exit-with-a-local-pool", .about = "exit destroys no local object", .run = onetbb_group::exit_with_local_pool},
 #endif

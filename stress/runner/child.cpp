@@ -89,16 +89,19 @@ int run_child(const char* told, std::span<const scenario> scenarios) {
     if (wanted == nullptr) return 2;
     if (const char* const fault = std::getenv("LASTLY_FAULT")) lastly::detail::activate_fault(fault);   // run_suite has seen that there are faults
     arena memory = arena::open(file);
-    std::thread answers([questions] {
-        while (hear(questions, words::question)) show_watched_pools();
-    });
-    static_cast<void>(with_timeout(context::background(), std::chrono::hours(1)));   // the process's timer thread, which stays, counts as there before
+    std::thread answers;
+    if (!wanted->forks) {
+        answers = std::thread([questions] {
+            while (hear(questions, words::question)) show_watched_pools();
+        });
+        static_cast<void>(with_timeout(context::background(), std::chrono::hours(1)));   // the process's timer thread, which stays, counts as there before
+    }
     bool goes_on = say(socket, words::ready);
     while (goes_on && hear(socket, words::run)) {
         run_round(*wanted, memory);
         goes_on = say(socket, words::done);
     }
-    answers.join();   // the judge has closed both
+    if (answers.joinable()) answers.join();   // the judge has closed both
     return 0;
 }
 

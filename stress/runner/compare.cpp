@@ -109,7 +109,7 @@ compared compare_one(const scenario& s, const options& o) {
     round_end left{};
     compared c = described(s);
     {
-        subject process(s.name, witness);
+        subject process(s, witness);
         left = process.run_round(o.hang_after);
         c.end = left == round_end::hung ? "hangs" : shortened(process.finish(o.hang_after));
     }   // what still ran has ended

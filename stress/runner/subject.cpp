@@ -59,17 +59,24 @@ std::string words_of(int status) {
     return std::string("it was ended by signal ") + std::to_string(WTERMSIG(status)) + ", " + ::strsignal(WTERMSIG(status));
 }
 
+void set_option(const char* variable, std::string words) {
+    if (const char* const chosen = std::getenv(variable)) words += chosen;
+    ::setenv(variable, words.c_str(), 1);
+}
+
 }   // namespace
 
-subject::subject(const std::string& scenario, const arena& witness) : witness_(witness) {
+subject::subject(const scenario& s, const arena& witness) : witness_(witness) {
     const ends_of_socket orders = make_socket(), questions = make_socket();
-    const std::string told = std::to_string(::getpid()) + " " + std::to_string(witness.file()) + " " + std::to_string(orders.theirs) + " " + std::to_string(questions.theirs) + " " + scenario;
+    const std::string told = std::to_string(::getpid()) + " " + std::to_string(witness.file()) + " " + std::to_string(orders.theirs) + " " + std::to_string(questions.theirs) + " " + s.name;
     std::fflush(nullptr);
     process_ = ::fork();
     if (process_ == 0) {
         for (const int file : {witness.file(), orders.theirs, questions.theirs}) ::fcntl(file, F_SETFD, 0);
         ::setenv(child_variable, told.c_str(), 1);   // this process has one thread
-        ::setenv("TSAN_OPTIONS", "halt_on_error=1", 0);   // as the other sanitizers; unless somebody chose
+        // Unless somebody chose. What is left where a process ends is not what is judged, nor is its end put off.
+        set_option("TSAN_OPTIONS", s.forks ? "halt_on_error=1:die_after_fork=0:report_thread_leaks=0:atexit_sleep_ms=0:" : "halt_on_error=1:die_after_fork=0:");
+        if (s.forks) set_option("ASAN_OPTIONS", "detect_leaks=0:");
         const char* const arguments[] = {"lastly-stress: process under test", nullptr};
         ::execv("/proc/self/exe", const_cast<char* const*>(arguments));
         std::_Exit(127);

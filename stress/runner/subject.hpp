@@ -4,6 +4,8 @@
 
 #include "stress/witness/judge.hpp"
 
+#include <lastly/stress/suite.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -15,7 +17,7 @@ namespace lastly::stress::detail {
 class subject {
 public:
     // Starts this program again, as a child for one scenario, and waits until it is ready. Errors: std::system_error, std::runtime_error.
-    subject(const std::string& scenario, const arena& witness);
+    subject(const scenario& s, const arena& witness);
     // Ends it at once if it has not ended.
     ~subject();
     subject(const subject&) = delete;

@@ -78,7 +78,8 @@ trial_plan plan_for(const scenario& s, std::uint64_t tasks, std::uint64_t shares
     const double ci_seconds = s.flat_memory && is_sanitized() ? 0 : s.ci_seconds;   // a sanitizer's memory is not judged
     const double least_seconds = o.profile == profile::ci ? ci_seconds : o.profile == profile::nightly ? 10 * ci_seconds : 0;
     const double its_part = std::chrono::duration<double>(o.duration).count() * s.share / static_cast<double>(shares);
-    return {rounds, std::min(s.round_tasks, std::max(least_tasks, own / rounds)), std::chrono::duration<double>(std::max(least_seconds, its_part))};
+    const std::uint64_t of_each_way = s.ways == 0 || o.tasks != 0 ? 0 : o.profile == profile::nightly ? 1000 : 100;
+    return {rounds, std::min(s.round_tasks, std::max(least_tasks, own / rounds)), std::chrono::duration<double>(std::max(least_seconds, its_part)), of_each_way};
 }
 
 // A scenario that did not run has shown nothing: beside others that did, it has failed, unless it says why that may be.

@@ -6,6 +6,7 @@
 #include <lastly/detail/fault.hpp>
 
 #include <algorithm>
+#include <array>
 #include <exception>
 #include <optional>
 #include <string>
@@ -58,7 +59,7 @@ public:
     bool run_round(std::uint64_t index, std::uint64_t tasks, unsigned workers, bool tbb) {
         last_ = {scenario_.name, index, run_seed_, tasks, workers, tbb};
         try {
-            if (!subject_) subject_.emplace(scenario_.name, witness_);
+            if (!subject_) subject_.emplace(scenario_, witness_);
         } catch (const std::exception& e) {
             return fail(end::crash, {}, e.what());
         }
@@ -84,7 +85,10 @@ public:
         ++result_.rounds;
         result_.tasks += v.tasks;
         result_.finalizers += v.finalizers;
-        result_.counted += h.counted.load(std::memory_order_relaxed);
+        for (std::size_t way = 0; way < most_ways; ++way) {
+            counted_[way] += h.counted[way].load(std::memory_order_relaxed);
+            result_.counted += h.counted[way].load(std::memory_order_relaxed);
+        }
         if (h.chaos != 0) tasks_in_chaos_ += v.tasks;
         held_up_ += h.held_up.load(std::memory_order_relaxed);
         if (how == round_end::hung) return fail(end::hang, std::move(v), subject_->show_hang());
@@ -94,7 +98,12 @@ public:
         return v.holds() || fail(end::broken, std::move(v), {});
     }
 
-    scenario_result finish() {
+    // How often the rarest of the scenario's ways was counted.
+    std::uint64_t of_rarest_way() const noexcept {
+        return scenario_.ways == 0 ? 0 : *std::min_element(counted_.begin(), counted_.begin() + scenario_.ways);
+    }
+
+    scenario_result finish(std::uint64_t of_each_way = 0) {
         result_.again = again_over_all();
         if (subject_) {
             if (std::string how = subject_->finish(finish_limit); !how.empty()) fail_over_all(end::crash, {}, "after its last round, " + how);
@@ -105,7 +114,10 @@ public:
             result_.reason = "there was nothing to do with so few tasks, or that number of workers";
         }
         if (std::string grown = memory_.growth(); scenario_.flat_memory && !is_sanitized() && !grown.empty()) broken_over_all("memory", std::move(grown));
-        if (lastly::detail::built_with_faults() && tasks_in_chaos_ >= enough_for_chaos && held_up_ == 0) broken_over_all("chaos", "in rounds with test points no thread was held up at any");
+        if (result_.kind == end::passed && of_rarest_way() < of_each_way) {
+            broken_over_all("ways", std::string("of one of its ways it counted ") + std::to_string(of_rarest_way()) + " " + scenario_.counts + " in all, and of each there have to be " + std::to_string(of_each_way));
+        }
+        if (lastly::detail::built_with_faults() && !scenario_.forks && tasks_in_chaos_ >= enough_for_chaos && held_up_ == 0) broken_over_all("chaos", "in rounds with test points no thread was held up at any");
         return std::move(result_);
     }
     const scenario_result& so_far() const noexcept { return result_; }
@@ -144,6 +156,7 @@ private:
     std::optional<subject> subject_;
     memory_track memory_;
     std::uint64_t tasks_in_chaos_ = 0, held_up_ = 0;
+    std::array<std::uint64_t, most_ways> counted_{};
     replay_order last_;
     scenario_result result_;
 };
@@ -160,12 +173,16 @@ scenario_result run_trial(const scenario& s, const options& o, std::uint64_t run
     trial t(s, o, run_seed);
     const auto began = std::chrono::steady_clock::now();
     const auto time = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - began); };
-    for (std::uint64_t i = 0; i < plan.rounds || time() < plan.at_least; ++i) {
+    const std::uint64_t most_rounds = plan.rounds + s.ways * plan.of_each_way;   // a round that counts nothing does not go on for ever
+    const auto is_enough = [&](std::uint64_t rounds) {
+        return rounds >= plan.rounds && time() >= plan.at_least && (t.of_rarest_way() >= plan.of_each_way || rounds >= most_rounds);
+    };
+    for (std::uint64_t i = 0; !is_enough(i); ++i) {
         const bool passed = t.run_round(i, plan.round_tasks, o.workers != 0 ? o.workers : workers_in_turn[i % std::size(workers_in_turn)], o.tbb);
         shown.advance(t.so_far().rounds, t.so_far().tasks);
         if (!passed && (!o.keep_going || t.so_far().kind == end::skipped)) break;
     }
-    scenario_result r = t.finish();
+    scenario_result r = t.finish(plan.of_each_way);
     r.time = time();
     return r;
 }

@@ -18,6 +18,7 @@ struct trial_plan {
     std::uint64_t rounds = 1;
     std::uint64_t round_tasks = 1;
     std::chrono::duration<double> at_least{0};   // goes on with further rounds until then
+    std::uint64_t of_each_way = 0;               // and until so many of each of the scenario's ways were counted
 };
 
 // Until the rounds are over, or the first failure unless options say to go on: then in a new process.

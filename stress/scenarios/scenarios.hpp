@@ -5,6 +5,7 @@
 
 #include <stdexcept>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace lastly::stress::scenarios {
@@ -35,9 +36,33 @@ void causes(round& r);               // causes.cpp
 void stops(round& r);                // stops.cpp
 void waiting(round& r);              // waiting.cpp
 void fair(round& r);                 // fair.cpp
+void exits(round& r);                // exits.cpp
+void leaves(round& r);               // leaves.cpp
+void signals(round& r);              // signals.cpp
+void forks(round& r);                // forks.cpp
+void kills(round& r);                // kills.cpp
 
 // Of a task that nothing keeps from running well.
 inline constexpr task_plan succeeds{.ends = ends::succeeded, .must_begin = true};
+
+// What a branch defers, beside whoever writes the cell's plain fields: its run and its capture are counted, no more.
+inline void defer_in_branch(cell& c) {
+    class capture {
+    public:
+        explicit capture(cell& task) noexcept : task_(&task) { task.add(event::alive); }
+        capture(capture&& o) noexcept : task_(std::exchange(o.task_, nullptr)) {}
+        capture& operator=(capture&&) = delete;
+        ~capture() {
+            if (task_ != nullptr) task_->take(event::alive);
+        }
+        void operator()() const noexcept { task_->add(event::deferred); }
+
+    private:
+        cell* task_;
+    };
+    c.add(event::registered);
+    this_task::defer(capture(c));
+}
 
 struct thrown_by_body : std::runtime_error {
     thrown_by_body() : std::runtime_error("thrown by a body") {}

@@ -259,6 +259,52 @@ TEST_CASE("judge: an outcome without a body is convicted, unless a finalizer mad
     }
 }
 
+TEST_CASE("judge: a body that never goes on keeps its captures, and nothing else is let off") {
+    for (const bool is_left : {true, false}) {
+        CAPTURE(is_left);
+        one_round r;
+        cell& c = r.task();
+        c.submit({.attached = 1, .ends = ends::cancelled});
+        c.add(event::alive);
+        c.begin();
+        if (is_left) c.leave_for_good();
+        else c.end();
+        c.run_attached(0, ends::cancelled, true);
+        CHECK(r.judged().holds() == is_left);
+        c.run_attached(0, ends::cancelled, true);
+        CHECK(convicts(r.judged(), "G1, G2", "its attached finalizer 0 ran 2 times"));
+    }
+}
+
+TEST_CASE("judge: of a process that was cut down nothing need be complete, and nothing may be twice or out of order") {
+    for (const bool is_cut : {true, false}) {
+        CAPTURE(is_cut);
+        one_round r;
+        cell& c = r.task();
+        c.submit({.attached = 2, .waiters = 1, .must_begin = true, .cut = is_cut});
+        CHECK(r.judged(round_end::finished).holds() == false);   // it is compared with a ledger, of which there is none
+        CHECK(r.judged().holds() == is_cut);
+        c.add(event::alive);
+        c.begin();
+        CHECK(r.judged().holds() == is_cut);
+        const std::uint16_t place = c.register_one();
+        c.registered(static_cast<std::uint16_t>(c.depth - 1), true);
+        c.end();
+        c.run_deferred(place);
+        c.run_attached(1, ends::succeeded, true);
+        CHECK(r.judged().holds() == is_cut);
+        c.run_attached(1, ends::succeeded, true);
+        CHECK(convicts(r.judged(), "G1, G2", "its attached finalizer 1 ran 2 times"));
+        CHECK(convicts(r.judged(), "O2", "out of order"));
+    }
+    one_round r;
+    cell& c = r.task();
+    c.submit({.cut = true});
+    c.begin();
+    c.add(event::begun);
+    CHECK(convicts(r.judged(), "G1", "its body ran 2 times"));
+}
+
 TEST_CASE("judge: a ledger that says something else than the cells is convicted column by column") {
     one_round r;
     live_lawfully(r.task());

@@ -65,7 +65,8 @@ void arena::clear() noexcept {
     arena_header& h = *header_;
     for (auto& sum : h.books) sum.store(0, std::memory_order_relaxed);
     for (auto& sum : h.reports) sum.store(0, std::memory_order_relaxed);
-    for (auto* const sum : {&h.lawful_reports, &h.held_up, &h.counted, &h.refused_attempts}) sum->store(0, std::memory_order_relaxed);
+    for (auto& sum : h.counted) sum.store(0, std::memory_order_relaxed);
+    for (auto* const sum : {&h.lawful_reports, &h.held_up, &h.refused_attempts}) sum->store(0, std::memory_order_relaxed);
     h.is_unsupported.store(false, std::memory_order_relaxed);
     h.rules_broken.store(0, std::memory_order_relaxed);
     std::memset(h.rule, 0, sizeof h.rule);

@@ -14,6 +14,8 @@ namespace lastly::stress::detail {
 // The ledger's columns, in its order.
 enum class column : std::size_t { attempts, accepted, rejected, succeeded, failed, cancelled, attached, run, returned, thrown, live, count };
 
+constexpr std::size_t most_ways = 16;
+
 struct arena_header {
     // The order.
     std::uint64_t round = 0;
@@ -32,7 +34,7 @@ struct arena_header {
     std::array<std::atomic<std::uint64_t>, 16> reports{};
     std::atomic<std::uint64_t> lawful_reports{0};   // kinds, as bits, that the scenario brings about itself
     std::atomic<std::uint64_t> held_up{0};          // how often a thread was, at a test point
-    std::atomic<std::uint64_t> counted{0};          // of what the scenario counts
+    std::array<std::atomic<std::uint64_t>, most_ways> counted{};   // of what the scenario counts, by its ways
     std::atomic<std::uint64_t> refused_attempts{0};
     std::atomic<bool> is_unsupported{false};   // this build cannot do what the round asks for; `rule` says what
     std::atomic<std::uint64_t> rules_broken{0};

@@ -55,6 +55,8 @@ cell& round::next() noexcept {
     return cells_[own.next++];
 }
 
+void round::renew() noexcept { mine = {}; }
+
 pool_options round::options() const {
     pool_options o;
     o.workers = shared_.workers;
@@ -95,7 +97,7 @@ void round::balance(const ledger_snapshot& books) noexcept {
 
 void round::refused_attempt() noexcept { shared_.refused_attempts.fetch_add(1, std::memory_order_relaxed); }
 
-void round::count_one() noexcept { shared_.counted.fetch_add(1, std::memory_order_relaxed); }
+void round::count_one(unsigned way) noexcept { shared_.counted[way].fetch_add(1, std::memory_order_relaxed); }
 
 void round::check(bool holds, const char* rule) noexcept {
     if (holds) return;

@@ -168,7 +168,7 @@ TEST_CASE("tell_what_is_waited_for: it names the pool, the count, and up to eigh
     std::string text;
     {
         captured_stderr captured;
-        detail::tell_what_is_waited_for("front", 5s, 17, listed, &running);
+        detail::tell_what_is_waited_for(detail::who_waits::its_destructor, "front", 5s, 17, listed, &running);
         text = captured.text();
     }
     CHECK(text == "lastly: the destructor of pool front has been waiting for 5.0 s; tasks unfinished: 17\n"
@@ -176,14 +176,14 @@ TEST_CASE("tell_what_is_waited_for: it names the pool, the count, and up to eigh
                   "lastly:   a task (b.cpp:2) finalizing for 0.0 s, 0 finalizers pending\n");
     for (int i = 0; i < 20; ++i) running.push_back(running[0]);
     captured_stderr captured;
-    detail::tell_what_is_waited_for("front", 5s, 17, listed, &running);
+    detail::tell_what_is_waited_for(detail::who_waits::its_destructor, "front", 5s, 17, listed, &running);
     text = captured.text();
     CHECK(std::count(text.begin(), text.end(), '\n') == 9);
 }
 
 TEST_CASE("tell_what_is_waited_for: without memory for a list it says so") {
     captured_stderr captured;
-    detail::tell_what_is_waited_for("front", 5s, 17, [](void*) -> std::vector<lastly::live_task> { throw std::bad_alloc(); }, nullptr);
+    detail::tell_what_is_waited_for(detail::who_waits::its_destructor, "front", 5s, 17, [](void*) -> std::vector<lastly::live_task> { throw std::bad_alloc(); }, nullptr);
     CHECK(captured.text() == "lastly: the destructor of pool front has been waiting for 5.0 s; tasks unfinished: 17\n"
                              "lastly:   (no memory to list them)\n");
 }

@@ -14,7 +14,7 @@ namespace {
 detail::pool_core* open(unsigned workers) {
     lastly::pool_options o;
     o.workers = workers;
-    return detail::open_pool(o);
+    return detail::open_pool(o, false);
 }
 int accounts_of(const detail::pool_core& pool) {
     int n = 0;

@@ -5,7 +5,10 @@
 #include <doctest/doctest.h>
 
 #include <array>
+#include <memory>
 #include <stdexcept>
+
+#include <pthread.h>
 
 using namespace support;
 
@@ -199,4 +202,56 @@ TEST_CASE("A6: a rejected task's finalizer cannot smuggle a task into a closed p
         CHECK(pool.ledger().live == 0);
         CHECK(pool.ledger().balanced());
     });
+}
+
+TEST_CASE("P4: a finalizer of a refused task leaves the submitter's thread: the rest run, and the books balance") {
+    with_workers([](unsigned workers) {
+        sink_log log;
+        lastly::pool pool(options(workers, &log));
+        pool.close();
+        std::string order;
+        std::atomic<int> alive{0};
+        CHECK(leaves_its_thread([&] {
+            pool.detach([kept = canary(alive)] {}, lastly::finally([&] { order += 'a'; }), lastly::finally([&] { order += 'b'; ::pthread_exit(nullptr); }),
+                        lastly::finally([&] { order += 'c'; }));
+        }));
+        CHECK(order == "cba");
+        CHECK(alive == 0);
+        CHECK(log.count(lastly::report_kind::finalizer_failed) == 1);
+        const auto end = pool.shutdown();
+        CHECK(end.complete);
+        CHECK(end.ledger.balanced());
+        CHECK(end.ledger.rejected == 1);
+        CHECK(end.ledger.finalizers_run == 3);
+        CHECK(end.ledger.finalizers_thrown == 1);
+    });
+}
+
+TEST_CASE("P4: a body that its submitter runs within a catch leaves the thread: its chain runs, then that of what submitted it") {
+    sink_log log;
+    lastly::pool_options o = options(1, &log);
+    o.capacity = 1;
+    o.overflow = lastly::overflow::caller_runs;
+    lastly::pool full(o), pool(options(1));
+    const auto held = std::make_shared<gate>();
+    full.detach([held] { held->pass(); });
+    held->wait_for_arrivals(1);
+    std::string order;
+    const auto body = [&] {
+        try {
+            throw 1;
+        } catch (...) {
+            full.detach([] { ::pthread_exit(nullptr); }, lastly::finally([&] { order += '1'; }), lastly::finally([&] { order += '2'; }));
+        }
+        order += '!';
+    };
+    CHECK(is_thread_exited([&] { pool.run(body, lastly::finally([&] { order += 'a'; })); }));
+    CHECK(order == "21a");
+    CHECK(leaves_its_thread(body));   // nor does it matter that the submitter is no worker
+    CHECK(order == "21a21");
+    CHECK(log.count(lastly::report_kind::failed) == 2);
+    held->open();
+    CHECK(pool.run([] { return 5; }) == 5);
+    check_end(pool);
+    check_end(full);
 }

@@ -1,4 +1,5 @@
 // The ends of a pool. Rules S1 to S3, G3, W5; S4 in crew_test.cpp.
+#include "core/base/thread.hpp"
 #include "tests/support/pools.hpp"
 
 #include <doctest/doctest.h>
@@ -6,6 +7,8 @@
 #include <memory>
 #include <random>
 #include <stdexcept>
+
+#include <pthread.h>
 
 using namespace support;
 
@@ -337,4 +340,51 @@ TEST_CASE("S1: a shutdown on the thread that is ending the pool beneath it retur
     CHECK(complete == 1);
     check_end(ended);
     check_end(pool);
+}
+
+TEST_CASE("P4: what a pool without any worker has left is run by whoever shuts it down, or waits for it") {
+    for (const bool can_be_revived : {true, false}) {
+        for (const bool waits_idle : {true, false}) {
+            CAPTURE(can_be_revived);
+            CAPTURE(waits_idle);
+            sink_log log;
+            lastly::pool pool(options(1, &log));
+            std::atomic<unsigned> ran{0};
+            std::atomic<bool> go{false};
+            auto left = pool.submit([&] {
+                while (!go) std::this_thread::yield();
+                lastly::detail::fail_thread_start(1);   // nobody goes on in its place
+                ::pthread_exit(nullptr);
+            });
+            for (int i = 0; i < 100; ++i) pool.detach([&] { ++ran; }, lastly::finally([&] { ++ran; }));
+            go = true;
+            left.wait();
+            await([&] { return log.count(lastly::report_kind::worker_lost) == 1; });
+            if (!can_be_revived) lastly::detail::fail_thread_start(1);
+            if (waits_idle) pool.wait_idle();
+            CHECK(pool.shutdown().complete);
+            lastly::detail::fail_thread_start(0);
+            CHECK(ran == 200);
+        }
+    }
+}
+
+TEST_CASE("P4: a finalizer leaves the thread that helps to shut down: whoever comes next ends the pool") {
+    lastly::pool pool(options(1));
+    std::atomic<unsigned> ran{0};
+    blockade held(pool, 1);
+    for (unsigned i = 0; i < 20; ++i) {
+        pool.detach([] {}, lastly::finally([&] { ++ran; }), lastly::finally([&, i] {
+            ++ran;
+            if (i == 10) ::pthread_exit(nullptr);
+        }));
+    }
+    CHECK(leaves_its_thread([&] { static_cast<void>(pool.shutdown_now()); }));
+    CHECK(ran >= 22);
+    held.open();
+    const auto end = pool.shutdown_now();
+    CHECK(end.complete);
+    CHECK(end.ledger.balanced());
+    CHECK(end.ledger.finalizers_thrown == 1);
+    CHECK(ran == 40);
 }

@@ -1,8 +1,18 @@
-// The worker's loop: fairness, stealing, overflow of every queue. Rule O7.
+// The worker's loop: fairness, stealing, overflow of every queue, its thread's cancellation. Rules O7, P4.
 #include "core/base/thread.hpp"
 #include "tests/support/pools.hpp"
 
 #include <doctest/doctest.h>
+
+#include <pthread.h>
+#include <unistd.h>
+
+// There with the sanitizers only. What they put in the place of a call that blocks does not survive being cancelled: the thread sanitizer's
+// ignores atomics from then on, and threads made within it cannot be cancelled with the address sanitizer.
+extern "C" {
+void __tsan_init() __attribute__((weak));
+void __asan_init() __attribute__((weak));
+}
 
 using namespace support;
 
@@ -81,6 +91,30 @@ TEST_CASE("worker: ten thousand tasks spawned from inside grow the deque and all
         });
         pool.wait_idle();
         CHECK(ran == 10'000);
+        check_end(pool);
+    });
+}
+
+TEST_CASE("P4: a body that another thread cancels while it sleeps has failed with thread_exited, and its worker is replaced") {
+    with_workers([](unsigned workers) {
+        lastly::pool pool(options(workers));
+        for (int i = 0; i < 5; ++i) {
+            std::atomic<::pthread_t> sleeper{};
+            std::atomic<bool> begun{false};
+            std::atomic<int> ran{0}, failed{0};
+            auto h = pool.submit([&] {
+                sleeper = ::pthread_self();
+                begun = true;
+                for (;;) __tsan_init != nullptr || __asan_init != nullptr ? ::pthread_testcancel() : void(::pause());
+            }, lastly::finally([&](const lastly::outcome& o) { failed += o.failed() ? 1 : 0; }), lastly::finally([&] { ++ran; }));
+            await([&] { return begun.load(); });
+            REQUIRE(::pthread_cancel(sleeper) == 0);
+            CHECK(is_thread_exited([&] { h.get(); }));
+            CHECK(ran == 1);
+            CHECK(failed == 1);
+            const blockade all_at_once(pool, workers);   // so many are there
+        }
+        CHECK(pool.ledger().failed == 5);
         check_end(pool);
     });
 }

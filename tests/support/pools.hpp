@@ -135,6 +135,18 @@ inline bool is_thread_exited(const std::function<void()>& f) {
     return false;
 }
 
+// Calls that on a thread of its own. Did it leave the thread instead of coming back?
+template <class Call>
+bool leaves_its_thread(Call call) {
+    std::atomic<bool> came_back{false};
+    std::thread thread([&] {
+        call();
+        came_back = true;
+    });
+    thread.join();
+    return !came_back;
+}
+
 // Every pool of a test ends like this: the books balance and nothing lives.
 inline void check_end(lastly::pool& pool) {
     const lastly::shutdown_report end = pool.shutdown();

@@ -1,4 +1,4 @@
-// Branches as parts of their task: chains of their own, whose error is told how often. Rules B1, B2, E4, E5, A3, L3, O6, W4.
+// Branches as parts of their task: chains of their own, whose error is told how often. Rules B1, B2, B4, E4, E5, A3, L3, O6, W4.
 #include "core/task/branch.hpp"
 #include "core/structures/slab.hpp"
 #include "tests/support/pools.hpp"
@@ -10,6 +10,8 @@
 #include <functional>
 #include <optional>
 #include <stdexcept>
+
+#include <pthread.h>
 
 using namespace support;
 using lastly::defer_frame;
@@ -310,4 +312,62 @@ TEST_CASE("B1: what the sink defers when it is told of a branch's error runs, to
     });
     CHECK(pool.ledger().finalizers_run == 4);
     check_end(pool);
+}
+
+namespace {
+
+// A branch between two others, with three finalizers. Which of them leave the thread, a bit each, and does the branch itself?
+void check_leaving_branch(unsigned workers, unsigned which, bool branch_leaves) {
+    sink_log log;
+    lastly::pool pool(options(workers, &log));
+    std::atomic<unsigned> siblings{0}, elsewhere{0};
+    std::string order;
+    auto task = pool.submit([&](task_context& t) {
+        t.defer([&] { order += 't'; });
+        const auto sibling = [&] { this_task::defer([&] { ++siblings; }); };
+        parallel_invoke(pool, sibling, [&] {
+            const auto here = std::this_thread::get_id();
+            for (unsigned i = 0; i < 3; ++i) {
+                this_task::defer([&, here, i] {
+                    order += std::to_string(i);
+                    elsewhere += std::this_thread::get_id() != here ? 1 : 0;
+                    if ((which >> i & 1u) != 0) ::pthread_exit(nullptr);
+                });
+            }
+            if (branch_leaves) ::pthread_exit(nullptr);
+        }, sibling);
+        order += '!';
+    }, lastly::finally([&] { order += 'a'; }));
+    const auto left_in_chain = static_cast<unsigned>(__builtin_popcount(which));
+    CHECK(is_thread_exited([&] { task.get(); }));
+    CHECK(order == "210ta");
+    CHECK(elsewhere == 0);
+    CHECK(siblings == 2);
+    CHECK(log.count(report_kind::finalizer_failed) == left_in_chain);
+    CHECK(log.entries().size() == left_in_chain);
+    CHECK(pool.run([] { return 5; }) == 5);
+    CHECK(pool.ledger().finalizers_run == 7);
+    CHECK(pool.ledger().finalizers_thrown == left_in_chain);
+    CHECK(pool.ledger().failed == 1);
+    check_end(pool);
+}
+
+}   // namespace
+
+TEST_CASE("B4-unwind: finalizers of a branch leave the thread: the rest of its chain runs there, once, and its task fails") {
+    with_workers([](unsigned workers) {
+        for (unsigned which = 1; which < 8; ++which) {
+            CAPTURE(which);
+            check_leaving_branch(workers, which, false);
+        }
+    });
+}
+
+TEST_CASE("B4-unwind: a branch leaves the thread, and so do finalizers of its: the rest of its chain runs there, once, and its task fails") {
+    with_workers([](unsigned workers) {
+        for (unsigned which = 0; which < 8; ++which) {
+            CAPTURE(which);
+            check_leaving_branch(workers, which, true);
+        }
+    });
 }

@@ -6,7 +6,12 @@
 
 #include <array>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
+#include <string>
+#include <system_error>
+
+#include <pthread.h>
 
 using namespace support;
 
@@ -236,5 +241,60 @@ TEST_CASE("A3: what was to be moved is still there when another argument's copy 
         });
         CHECK(intact == 2);
         check_end(pool);
+    });
+}
+
+namespace {
+
+// Which of a task's finalizers leave their thread: a bit each, deferred ones first.
+struct leavers {
+    unsigned which;
+    bool body_leaves;
+};
+
+// What ran, and '!' behind it if the task failed with thread_exited.
+std::string chain_of(lastly::pool& pool, leavers l) {
+    std::string ran;
+    std::mutex lock;
+    const auto leave = [&, l](unsigned place, char name) {
+        {
+            const std::lock_guard here(lock);
+            ran += name;
+        }
+        if ((l.which >> place & 1u) != 0) ::pthread_exit(nullptr);
+    };
+    auto handle = pool.submit([&, l](lastly::task_context& t) {
+        t.defer(leave, 0u, 'd');
+        t.defer(leave, 1u, 'c');
+        if (l.body_leaves) ::pthread_exit(nullptr);
+    }, lastly::finally([&] { leave(2u, 'b'); }), lastly::finally([&] { leave(3u, 'a'); }));
+    handle.wait();
+    try {
+        std::rethrow_exception(handle.outcome().error());
+    } catch (const std::system_error& e) {
+        if (e.code() == lastly::errc::thread_exited) ran += '!';
+    }
+    return ran;
+}
+
+}   // namespace
+
+TEST_CASE("P4: a finalizer that leaves its thread counts as thrown, the rest run, and the pool goes on") {
+    with_workers([](unsigned workers) {
+        for (unsigned which = 1; which < 16; ++which) {
+            for (const bool body_leaves : {false, true}) {
+                CAPTURE(which);
+                CAPTURE(body_leaves);
+                sink_log log;
+                lastly::pool pool(options(workers, &log));
+                CHECK(chain_of(pool, {which, body_leaves}) == "cdab!");
+                CHECK(pool.run([] { return 5; }) == 5);
+                const auto end = pool.shutdown();
+                CHECK(end.complete);
+                CHECK(end.ledger.balanced());
+                CHECK(end.ledger.finalizers_thrown == static_cast<unsigned>(__builtin_popcount(which)));
+                CHECK(log.count(lastly::report_kind::finalizer_failed) == static_cast<unsigned>(__builtin_popcount(which)));
+            }
+        }
     });
 }

@@ -205,7 +205,7 @@ TEST_CASE("group: a later one goes on from the counts of the one before, with a 
         CHECK(&group_at(number) == &*g);
         g->enter(1, 5);
         g->leave(5);
-        g->note_dropped();
+        g->note_dropped(gate_abrupt);
         CHECK(fail_member(*g, "nobody takes it"));
         CHECK(g->cancel(lastly::errc::discarded));
         CHECK_FALSE(g->cancel(lastly::errc::cancelled));
@@ -217,7 +217,7 @@ TEST_CASE("group: a later one goes on from the counts of the one before, with a 
     CHECK(next->is_complete());
     CHECK_FALSE(next->cancels_siblings());
     CHECK_FALSE(next->context()->stopped());
-    CHECK_FALSE(next->was_dropped());
+    CHECK_FALSE(next->drop() != 0);
     CHECK(taken_from(*next).empty());
     CHECK(next->parent_site().line == 7);
     CHECK(&next->anchor() == &next.anchor());

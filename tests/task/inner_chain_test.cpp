@@ -12,6 +12,8 @@
 #include <optional>
 #include <stdexcept>
 
+#include <pthread.h>
+
 using namespace support;
 using lastly::defer_frame;
 using lastly::task_context;
@@ -350,5 +352,41 @@ TEST_CASE("O6: blocks of many tasks at once keep to their own tasks") {
         CHECK(sum == 2000);
         CHECK(pool.ledger().finalizers_run == 4000);
         check_end(pool);
+    });
+}
+
+TEST_CASE("P4: a finalizer of a block leaves the thread: the rest of the block runs, then the task's chain") {
+    with_workers([](unsigned workers) {
+        for (unsigned which = 0; which < 3; ++which) {
+            CAPTURE(which);
+            sink_log log;
+            lastly::pool pool(options(workers, &log));
+            std::string order;
+            bool goes_on = false;
+            auto task = pool.submit([&](task_context& t) {
+                t.defer([&] { order += 't'; });
+                {
+                    defer_frame outer(t);
+                    outer.defer([&] { order += 'o'; });
+                    defer_frame block(t);
+                    for (unsigned i = 0; i < 3; ++i) {
+                        block.defer([&, i] {
+                            order += std::to_string(i);
+                            if (i == which) ::pthread_exit(nullptr);
+                        });
+                    }
+                }
+                goes_on = true;
+            }, lastly::finally([&] { order += 'a'; }));
+            CHECK(is_thread_exited([&] { task.get(); }));
+            CHECK(order == "210ota");
+            CHECK_FALSE(goes_on);
+            CHECK(log.count(lastly::report_kind::finalizer_failed) == 1);
+            CHECK(pool.run([] { return 1; }) == 1);
+            const auto end = pool.shutdown();
+            CHECK(end.ledger.balanced());
+            CHECK(end.ledger.finalizers_run == 6);
+            CHECK(end.ledger.finalizers_thrown == 1);
+        }
     });
 }

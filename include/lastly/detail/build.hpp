@@ -46,7 +46,7 @@ public:
         frame* const f = allocate_frame(layout::ops.size_bytes, layout::ops.named);
         if (f == nullptr) {
             const std::error_code cause = std::make_error_code(std::errc::not_enough_memory);
-            refuse(nullptr, 0, false, pool, site, cause);
+            do_in_passing([&] { refuse(nullptr, 0, false, pool, site, cause); });   // the submission may lie within a catch
             throw_rejected(cause);
         }
         prepare_frame(*f, layout::ops, site);
@@ -59,10 +59,8 @@ public:
             has_body = true;
             build_finalizers(*f, built, indices());
         } catch (...) {
-            refuse(f, built, has_body, pool, site, errc::construction_failed);
-            if constexpr (list::contexts != 0) std::destroy_at(&context_in(*f));
-            f->show(phase::free, 0, 0);
-            release_frame(*f, layout::ops.size_bytes, layout::ops.named);
+            const unbuilt goes{*f};
+            do_in_passing([&] { refuse(f, built, has_body, pool, site, errc::construction_failed); });
             throw;
         }
         return *f;
@@ -84,47 +82,65 @@ private:
         ::new (static_cast<void*>(part_at<type>(f, layout::where.finalizer[I]))) type(std::forward<given<I>>(argument<I>()));
         ++built;
     }
-    template <std::size_t... I>
-    void destroy_built(frame& f, std::size_t built, std::index_sequence<I...>) noexcept {
-        ((I < built ? std::destroy_at(std::addressof(layout::template finalizer_at<I>(f))) : void()), ...);
-    }
+    // The run of the chain of a submission that could not be built: its finalizers lie in the frame, as far as they were built, or in the call's
+    // arguments.
+    struct refusal : refusal_record {
+        frame_builder& from;
+        const std::size_t built;
+        const bool has_body;
+        outcome_access::on_stack<value> local;
+
+        refusal(frame_builder& builder, frame* f, std::size_t parts, bool body) noexcept : from(builder), built(parts), has_body(body) {
+            task = shown = f;
+            start = false;
+            rejected = finalizing = true;
+            name = builder.name();
+            attached = attached_pending = list::finalizers;
+            result = &local.value;
+            finish_chain = [](refusal_record& r) { static_cast<refusal&>(r).run_chain(indices()); };
+        }
+        ~refusal() { end_refusal(*this); }
+        refusal(const refusal&) = delete;
+        refusal& operator=(const refusal&) = delete;
+
+        // From the cursor on.
+        template <std::size_t... I>
+        void run_chain(std::index_sequence<I...> all) {
+            with_rest([this] {
+                ((list::finalizers - 1 - I < attached_pending ? run_one<list::finalizers - 1 - I>() : void()), ...);
+                if (!abandoned && !std::exchange(is_destroyed, true)) {
+                    if (has_body) std::destroy_at(std::addressof(layout::body(*task)));
+                    ((I < built ? std::destroy_at(std::addressof(layout::template finalizer_at<I>(*task))) : void()), ...);
+                }
+                layout::run_rest(local.value, *this);
+            }, [this, all] { run_chain(all); });
+        }
+        template <std::size_t I>
+        void run_one() {
+            using type = typename list::template at<I>;
+            if (I < built) layout::run_one(layout::template finalizer_at<I>(*task), I, task, local.value, *this);
+            else layout::run_one(const_cast<type&>(static_cast<const type&>(from.template argument<I>())), I, task, local.value, *this);
+        }
+    };
 
     void refuse(frame* f, std::size_t built, bool has_body, pool_core* pool, creation_site site, std::error_code cause) {
-        run_record r;
-        r.task = r.shown = f;
-        r.start = false;
-        r.rejected = true;
-        r.finalizing = true;
+        refusal r(*this, f, built, has_body);
         r.cause = cause;
-        r.name = name();
         r.site = site;
-        r.attached = list::finalizers;
+        outcome_access::reject(r.local.value, cause);
         begin_refusal(r, pool);
-        {
-            outcome_access::on_stack<value> local;
-            r.result = &local.value;
-            outcome_access::reject(local.value, cause);
-            run_refused(f, built, local.value, r, indices());
-            if (has_body) std::destroy_at(std::addressof(layout::body(*f)));
-            if (f != nullptr) destroy_built(*f, built, indices());
-            do {
-                layout::run_pending(local.value, r);
-                destroy_spent(r);
-            } while (r.deferred != nullptr);
+        r.run_chain(indices());
+    }
+
+    // A frame that was not built to its end; also when the thread is left.
+    struct unbuilt {
+        frame& f;
+        ~unbuilt() {
+            if constexpr (list::contexts != 0) std::destroy_at(&context_in(f));
+            f.show(phase::free, 0, 0);
+            release_frame(f, layout::ops.size_bytes, layout::ops.named);
         }
-        end_refusal(r);
-    }
-    template <std::size_t... I>
-    void run_refused([[maybe_unused]] frame* f, [[maybe_unused]] std::size_t built, result<value>& res, run_record& r,
-                     std::index_sequence<I...>) {
-        (refuse_one<list::finalizers - 1 - I>(f, built, res, r), ...);
-    }
-    template <std::size_t I>
-    void refuse_one(frame* f, std::size_t built, result<value>& res, run_record& r) {
-        using type = typename list::template at<I>;
-        if (I < built) layout::run_one(layout::template finalizer_at<I>(*f), I, f, res, r);
-        else layout::run_one(const_cast<type&>(static_cast<const type&>(argument<I>())), I, f, res, r);
-    }
+    };
 
     template <std::size_t I> using given = std::tuple_element_t<list::index[I], std::tuple<A...>>;
     template <std::size_t I> auto& argument() noexcept { return std::get<list::index[I]>(attachments_); }

@@ -33,13 +33,21 @@ struct task_chain {
 template <class Chain, class Deferral>
 void run_immediately(Chain chain, std::error_code cause, Deferral& d) {
     const bool was_finalizing = begin_early(chain.run);
+    nothing_caught here;   // the call may lie within a catch
     try {
         const unstorable_outcome told(cause);
         if (!LASTLY_FAULT("A3")) d.call(told.value);
         early_returned(chain.run);
     } catch (...) {
+        if (is_forced_unwind()) {   // P4
+            finalizer_left_thread(chain.run);
+            end_early(chain.run, was_finalizing);
+            d.end_built();
+            throw;
+        }
         early_threw(chain.run, Chain::fails_the_task);
     }
+    here.restore();
     end_early(chain.run, was_finalizing);
     d.end_built();
 }
@@ -76,8 +84,12 @@ void defer_to(Chain chain, F&& f, Args&&... args) {
         try {
             deferred.build();
         } catch (...) {
+            const struct unreserved {
+                void* place;
+                std::size_t block_bytes;
+                ~unreserved() { unreserve_node(place, block_bytes); }
+            } after{place, block_bytes};
             run_immediately(chain, errc::construction_failed, deferred);
-            unreserve_node(place, block_bytes);
             throw;
         }
         made->block_bytes = block_bytes;

@@ -32,7 +32,7 @@ class task_context;
 namespace detail {
 
 struct branch_scope;
-LASTLY_EXPORT void close_branch(branch_scope& s) noexcept;          // runs its chain, keeps its exception
+LASTLY_EXPORT void close_branch(branch_scope& s);                   // runs its chain, keeps its exception
 
 // What became of a branch, beside its exception.
 enum class branch_end : std::uint8_t { well, failed, told, cancelled, left };   // told: the sink knows its error, or nobody need know; left: it called exit
@@ -168,7 +168,7 @@ struct branch_scope {
 };
 
 LASTLY_EXPORT void branch_threw(branch_scope& s) noexcept;          // within the catch
-LASTLY_EXPORT void branch_left_thread(branch_scope& s) noexcept;    // P4: it failed with thread_exited; its chain runs
+LASTLY_EXPORT void branch_left_thread(branch_scope& s);    // P4: it failed with thread_exited; its chain runs
 // It was stolen: helps with its parts, then sleeps until it is over (W1, W2).
 LASTLY_EXPORT void join_stolen(branch& b, branch_scope& s);
 // Within a catch of forced unwinding: the branch that was pushed last runs here, or is waited for; the stack beneath it goes.
@@ -185,7 +185,7 @@ void branch_scope::run_branch(F&& f) {
         f(here);
     } catch (...) {
         if (is_forced_unwind()) {
-            branch_left_thread(*this);
+            do_in_passing([this] { branch_left_thread(*this); });
             throw;
         }
         branch_threw(*this);
@@ -225,12 +225,9 @@ void fork_up_to(branch_scope& s, branch_deque& d, Callables& all) {
 template <std::size_t I, class Callables>
 void run_in_order(branch_scope& s, Callables& all) {
     if constexpr (I < std::tuple_size_v<Callables>) {
-        struct rest {
-            branch_scope& scope;
-            Callables& callables;
-            ~rest() noexcept(false) { run_in_order<I + 1>(scope, callables); }
-        } const after{s, all};
-        s.run_branch(std::get<I>(all));
+        const auto rest = [&] { run_in_order<I + 1>(s, all); };
+        with_rest([&] { s.run_branch(std::get<I>(all)); }, rest);
+        rest();
     }
 }
 

@@ -5,7 +5,8 @@
 //       16   state      the handle's protocol (core/task/state.hpp), untouched in a detached task; above it the group's number
 //       20   line       creation site
 //       24   file
-//       32   stamp      submission time in ms, or the link while the frame stands in the overflow list
+//       32   stamp      submission time in ms, or the link while the frame stands in the overflow list; of a task made ahead, before that: which
+//                       process made it
 //       40   owner      the anchor of the pool that accepted it; null before
 //       48   the name, if it has one; the attached context, likewise; with a handle: stop slot, 16 bytes, and result; then body,
 //            finalizers, spare room
@@ -33,6 +34,41 @@ namespace lastly::detail {
 // No C++ exception is at hand then; a handler for abi::__forced_unwind& would bind a reference to nothing. An exception of
 // another language looks the same, and goes on, too.
 inline bool is_forced_unwind() noexcept { return std::current_exception() == nullptr; }
+
+// Until `restore`, or its end, nothing seems to be caught on this thread: forced unwinding can be noticed only by a catch within no other (P4).
+class LASTLY_EXPORT nothing_caught {
+public:
+    nothing_caught() noexcept;
+    ~nothing_caught() {
+        if (is_ours_) restore();   // the thread is left: the catch that lies beneath ends. Not a catch of forced unwinding: the new one goes on in its place
+    }
+    void restore() noexcept;
+    nothing_caught(const nothing_caught&) = delete;
+    nothing_caught& operator=(const nothing_caught&) = delete;
+
+private:
+    void* const caught_;
+    bool is_ours_;   // a C++ exception, that is still hidden
+};
+
+// Within catch (...): what has to be done before it goes on, in which the thread may be left (once more).
+template <class Rest>
+void do_in_passing(Rest&& rest) {
+    nothing_caught here;
+    rest();
+    here.restore();
+}
+
+// Calls `act`. If that leaves the thread, `rest` is called before the unwinding goes on.
+template <class Act, class Rest>
+void with_rest(Act&& act, Rest&& rest) {
+    try {
+        act();
+    } catch (...) {
+        do_in_passing(rest);
+        throw;
+    }
+}
 
 struct frame;
 struct run_record;
@@ -166,8 +202,16 @@ struct run_record {
     bool body_is_over = false;           // or never began: the task's own chain runs
     bool chain_reported = false;
     bool is_settled = false;             // its error has found somebody
+    bool is_destroyed = false;           // body and finalizers
+    bool is_counted = false;             // in the ledger
+    bool is_unheld = false;              // nobody has its handle: result and report are this thread's to end
     bool abandoned = false;              // its body, or a finalizer, never goes on (P2): nothing of it is destroyed
     atomic<std::uint32_t> shared_word{0};   // which of `cause` and `own` are there: branches on other threads write and read them, too
+};
+
+// The run of a chain whose frame could not be built; only such a one is rejected before its body is over.
+struct refusal_record : run_record {
+    void (*finish_chain)(refusal_record&) = nullptr;   // what remains of it, from the cursor on
 };
 
 // A deferred finalizer. The callable and its arguments follow.
@@ -202,6 +246,7 @@ LASTLY_EXPORT void destroy_spent(run_record& r) noexcept;
 LASTLY_EXPORT void body_threw(run_record& r) noexcept;              // within the catch
 LASTLY_EXPORT void body_left_thread(run_record& r) noexcept;        // P4: it failed with thread_exited
 LASTLY_EXPORT void finalizer_threw(run_record& r) noexcept;         // within the catch
+LASTLY_EXPORT void finalizer_left_thread(run_record& r) noexcept;   // P4: counted as thrown, with thread_exited
 LASTLY_EXPORT const char* name_of(const run_record& r) noexcept;
 LASTLY_EXPORT void settle(run_record& r) noexcept;                  // an error that nobody can take goes to the sink
 LASTLY_EXPORT bool stop_requested(run_record& r) noexcept;           // the first cause that the body is told of stays (E2)

@@ -15,7 +15,9 @@ LASTLY_EXPORT bool wait_for_done(frame& f, std::chrono::nanoseconds limit);
 LASTLY_EXPORT bool request_stop(frame& f, std::error_code cause) noexcept;
 LASTLY_EXPORT void mark_read(frame& f) noexcept;
 LASTLY_EXPORT void drop_handle(frame& f) noexcept;
-LASTLY_EXPORT void discard_frame(frame& f) noexcept;                         // an unsubmitted task's end
+LASTLY_EXPORT void discard_frame(frame& f);                                  // an unsubmitted task's end; throws nothing, but passes on forced unwinding
+LASTLY_EXPORT void note_maker(frame& f) noexcept;                            // an unsubmitted task: this process made it
+LASTLY_EXPORT bool is_inherited(const frame& f) noexcept;                    // no, a parent process did: it is the parent's (P6)
 LASTLY_EXPORT void submit_frame(pool_core& pool, frame& f, bool with_handle);   // throws task_rejected after the chain ran
 LASTLY_EXPORT std::error_code try_submit_frame(pool_core& pool, frame& f, bool with_handle) noexcept;
 LASTLY_EXPORT pool_core* pool_of_this_task() noexcept;                       // null: outside a task of a pool

@@ -135,7 +135,7 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
         if (!LASTLY_FAULT("O2")) run_pending(res, r);
         run_attached(f, res, r, std::make_index_sequence<count>());
         if (LASTLY_FAULT("O2")) run_pending(res, r);
-        if (!r.abandoned) {
+        if (!r.abandoned && !std::exchange(r.is_destroyed, true)) {
             if (!LASTLY_FAULT("O3")) destroy_parts(f, std::make_index_sequence<count>());
             if constexpr (!Handle) outcome_access::drop_value(res);
         }
@@ -152,7 +152,10 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
             else destroy_spent(r);
         }
     }
-    static void finish(frame& f, run_record& r) { run_chain(f, static_cast<result<R>&>(*r.result), r); }
+    static void finish(frame& f, run_record& r) {
+        run_chain(f, static_cast<result<R>&>(*r.result), r);
+        r.reported = r.told_before = nullptr;   // whoever takes the error next holds it alone (O4)
+    }
 
     template <class Context>
     static void run_body(frame& f, result<R>& res, run_record& r, Context& context) {
@@ -170,7 +173,7 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
         } catch (...) {
             if (is_forced_unwind()) {   // the chain runs while the thread unwinds (P4)
                 body_left_thread(r);
-                f.type().finish(f, r);
+                do_in_passing([&] { f.type().finish(f, r); });
                 throw;
             }
             body_threw(r);
@@ -205,6 +208,11 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
             if (!LASTLY_FAULT("L3-returned")) ++r.returned;
         } catch (...) {
             settle_early(r);   // what its defer could not store threw before
+            if (is_forced_unwind()) {   // the rest runs while the thread unwinds (P4)
+                finalizer_left_thread(r);
+                if (r.body_is_over) do_in_passing([&] { f->type().finish(*f, r); });
+                throw;
+            }
             finalizer_threw(r);
             if (!res.succeeded()) outcome_access::drop_value(res);
         }

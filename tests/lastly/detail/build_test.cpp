@@ -3,6 +3,7 @@
 
 #include "../check_pool.hpp"
 #include "core/structures/frame_store.hpp"
+#include "tests/support/pools.hpp"
 
 #include <doctest/doctest.h>
 
@@ -10,6 +11,8 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include <pthread.h>
 
 using lastly::finally;
 using lastly::outcome;
@@ -141,4 +144,27 @@ TEST_CASE("prepare_frame: a new task in a frame has a new generation, and is bei
     CHECK(f->state.load(lastly::detail::relaxed) == 0);
     f->show(lastly::detail::phase::free, 0, 0);
     lastly::detail::release_frame(*f, 64, false);
+}
+
+TEST_CASE("P4: a finalizer of a task that cannot be built leaves the thread: the rest run, each once") {
+    for (const bool is_submitted : {true, false}) {
+        for (int moves = 2; moves < 5; ++moves) {   // after those into the attachments: the body breaks, then one finalizer, then the other
+            CAPTURE(is_submitted);
+            CAPTURE(moves);
+            checked_pool pool(1);
+            strings told;
+            int left = moves;
+            const fragile_body body(&left, &told, "body");
+            const fragile first(&left, &told, "first"), last(&left, &told, "last");
+            const auto leave = [&] {
+                told.push_back("leaves");
+                ::pthread_exit(nullptr);
+            };
+            CHECK(support::leaves_its_thread([&] {
+                if (is_submitted) pool->detach(body, finally(first), finally(leave), finally(last));
+                else (void)lastly::make_task(body, finally(first), finally(leave), finally(last));
+            }));
+            CHECK(told == strings{"last", "leaves", "first"});
+        }
+    }
 }

@@ -3,6 +3,7 @@
 
 #include "../check_pool.hpp"
 #include "core/structures/slab.hpp"
+#include "tests/support/pools.hpp"
 
 #include <doctest/doctest.h>
 
@@ -14,6 +15,8 @@
 #include <string>
 #include <type_traits>
 #include <utility>
+
+#include <pthread.h>
 
 using lastly::defer_frame;
 using lastly::task_context;
@@ -31,7 +34,8 @@ template <class T> concept can_be_made_on_the_heap = requires(task_context& t) {
 static_assert(!can_be_made_on_the_heap<defer_frame>);
 static_assert(!std::is_copy_constructible_v<defer_frame> && !std::is_move_constructible_v<defer_frame>);
 static_assert(!std::is_copy_assignable_v<defer_frame> && !std::is_move_assignable_v<defer_frame>);
-static_assert(std::is_nothrow_destructible_v<defer_frame> && !std::is_convertible_v<task_context&, defer_frame>);
+static_assert(!std::is_nothrow_destructible_v<defer_frame>, "a finalizer of its may leave the thread (P4)");
+static_assert(!std::is_convertible_v<task_context&, defer_frame>);
 
 // Where its copy in the chain lay when it was called.
 template <std::size_t Bytes>
@@ -142,5 +146,36 @@ TEST_CASE("A3: a block's finalizer that runs at once and throws is told and coun
         REQUIRE(pool.reports().size() == 1);
         CHECK(pool.reports()[0].what == "at once");
         CHECK(pool->ledger().finalizers_thrown == 1);
+    }
+}
+
+TEST_CASE("P4: within a catch of the body's a block's finalizer leaves the thread: the rest of the block runs, then the task's chain") {
+    for (const unsigned workers : worker_counts) {
+        for (unsigned which = 1; which < 8; ++which) {   // a bit each
+            CAPTURE(workers);
+            CAPTURE(which);
+            checked_pool pool(workers);
+            std::string order;
+            const auto body = [&](task_context& t) {
+                t.defer([&] { order += 't'; });
+                try {
+                    throw 1;
+                } catch (...) {
+                    defer_frame block(t);
+                    for (unsigned i = 0; i < 3; ++i) {
+                        block.defer([&, i] {
+                            order += std::to_string(i);
+                            if ((which >> i & 1u) != 0) ::pthread_exit(nullptr);
+                        });
+                    }
+                }
+                order += '!';
+            };
+            CHECK(support::is_thread_exited([&] { pool->run(body, lastly::finally([&] { order += 'a'; })); }));
+            CHECK(order == "210ta");
+            CHECK(pool->run([] { return 5; }) == 5);
+            CHECK(pool->ledger().finalizers_run == 5);
+            CHECK(pool->ledger().finalizers_thrown == static_cast<unsigned>(__builtin_popcount(which)));
+        }
     }
 }

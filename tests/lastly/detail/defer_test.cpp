@@ -4,6 +4,7 @@
 #include "../check_pool.hpp"
 #include "core/structures/frame_store.hpp"
 #include "core/structures/slab.hpp"
+#include "tests/support/pools.hpp"
 
 #include <doctest/doctest.h>
 
@@ -14,6 +15,8 @@
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include <pthread.h>
 
 using lastly::outcome;
 using lastly::task_context;
@@ -283,4 +286,37 @@ TEST_CASE("defer: a nested task's finalizers are its own, the outer context reac
         order += "waited ";
     });
     CHECK(order == "inner waited outer");
+}
+
+TEST_CASE("P4: what runs at once, since a copy throws, leaves the thread: the chain runs, also if the call lies within a catch") {
+    for (const unsigned workers : worker_counts) {
+        for (const bool within_a_catch : {false, true}) {
+            CAPTURE(workers);
+            CAPTURE(within_a_catch);
+            checked_pool pool(workers);
+            std::string order;
+            const throws_when_copied argument;
+            const auto body = [&](task_context& t) {
+                t.defer([&] { order += '1'; });
+                const auto leave = [&] {
+                    t.defer([&](const throws_when_copied&) {
+                        order += '2';
+                        ::pthread_exit(nullptr);
+                    }, argument);
+                };
+                if (!within_a_catch) leave();
+                try {
+                    throw 1;
+                } catch (...) {
+                    leave();
+                }
+                order += '!';
+            };
+            CHECK(support::is_thread_exited([&] { pool->run(body, lastly::finally([&] { order += 'a'; })); }));
+            CHECK(order == "21a");
+            CHECK(pool->run([] { return 5; }) == 5);
+            CHECK(pool->ledger().finalizers_run == 3);
+            CHECK(pool->ledger().finalizers_thrown == 1);
+        }
+    }
 }

@@ -48,6 +48,8 @@ struct task_plan {
     bool edited = false;                 ///< a finalizer replaces the outcome (E3)
     bool discarded = false;              ///< made, and destroyed unsubmitted: belongs to no ledger
     bool unbooked = false;               ///< its pool ends without showing its ledger
+    bool left = false;                   ///< its body, or a finalizer, was left for good: captures stay (P2)
+    bool cut = false;                    ///< its process may end at any moment without running anything (P7): what happened at all happened once
 };
 
 // The first rule that the plain fields saw broken.
@@ -87,6 +89,7 @@ struct alignas(32) cell {
 
     void submit(task_plan p) noexcept {
         plan = p;
+        std::atomic_signal_fence(std::memory_order_seq_cst);   // first: its process may be killed here
         attached_left = p.attached;
         at = stage::submitted;
         add(event::submitted);
@@ -101,6 +104,25 @@ struct alignas(32) cell {
         if (at != stage::running) blame(broken::body_out_of_turn);
         at = stage::finalizing;
         add(event::over);
+    }
+    // By its body, which from here on never goes on: it calls exit, or waits for what does (P2).
+    void leave_for_good() noexcept {
+        plan.left = true;
+        busy = false;
+        end();
+    }
+    // It goes on all the same: what it waited for has exited on another thread. None of its finalizers may have run.
+    void come_back() noexcept {
+        if (attached_left != plan.attached || depth != count(event::registered)) blame(broken::finalizer_beside_body);
+        plan.left = false;
+        busy = true;
+        at = stage::running;
+        take(event::over);
+    }
+    // By one of its finalizers, which never goes on.
+    void leave_finalizer_for_good() noexcept {
+        plan.left = true;
+        busy = false;
     }
     // Before the call of defer; returns the finalizer's place.
     std::uint16_t register_one() noexcept {

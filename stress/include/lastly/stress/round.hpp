@@ -56,6 +56,9 @@ public:
     /// A cell for one more task. Ends the program with a message if the scenario uses more than `room()`. Cost: an addition that threads share.
     cell& next() noexcept;
 
+    /// In a process that the scenario has forked, before the first `next` there: it gets cells of its own. Their plans are `unbooked`.
+    void renew() noexcept;
+
     /// As many workers as the round has, its engine, and a sink that counts what it is told.
     pool_options options() const;
     /// What the sinks of this round's pools were told, of one kind.
@@ -74,8 +77,8 @@ public:
     void balance(const ledger_snapshot& books) noexcept;
     /// try_submit refused a task, which is intact: an attempt that the ledger rejects, and that is in no cell (A2).
     void refused_attempt() noexcept;
-    /// One more of what the scenario counts (`scenario::counts`). Any thread.
-    void count_one() noexcept;
+    /// One more of what the scenario counts (`scenario::counts`). Requires: `way` < 16. Any thread.
+    void count_one(unsigned way = 0) noexcept;
 
     /// A rule that the scenario itself can see. The first that is broken is shown, by its text: "W4: ...".
     void check(bool holds, const char* rule) noexcept;

@@ -19,7 +19,9 @@ struct scenario {
     unsigned spare = 0;                   ///< cells beyond `tasks()` that a round may need, in hundredths of it
     unsigned ci_seconds = 0;              ///< goes on for so long at least in profile ci, ten times as long in nightly
     bool flat_memory = false;             ///< resident memory has to stay flat over the rounds
+    bool forks = false;                   ///< its rounds fork processes: the one that runs them has no other thread
     const char* counts = nullptr;         ///< what `round::count_one` counts, shown beside the tasks: "shutdowns"
+    unsigned ways = 0;                    ///< so many ways, at most 16, does that tell apart: each has to come 100 times, 1,000 in profile nightly, unless the run's size was told
     const char* may_be_skipped = nullptr; ///< why it may have nothing to do; without it, a scenario that was skipped has failed
 };
 
