@@ -33,6 +33,13 @@ void dispositions::restore(int signal) noexcept {
     is_installed_[signal] = false;
 }
 
+void dispositions::put_back(int signal, void (*handler)(int, siginfo_t*, void*)) const noexcept {
+    struct sigaction now{}, before{};
+    if (signal <= 0 || signal >= count || ::sigaction(signal, nullptr, &now) != 0 || (now.sa_flags & SA_SIGINFO) == 0 || now.sa_sigaction != handler) return;
+    std::memcpy(&before, before_[signal].bytes, sizeof before);
+    ::sigaction(signal, &before, nullptr);
+}
+
 bool was_sent(const siginfo_t& info) noexcept { return info.si_code <= 0; }
 
 void unblock_here(int signal) noexcept {

@@ -16,6 +16,8 @@ public:
     std::error_code install(int signal, void (*handler)(int, siginfo_t*, void*), bool on_alternate_stack) noexcept;
     // As it was; nothing if it was not installed. From a handler, too.
     void restore(int signal) noexcept;
+    // The same where `handler` still is, and though it may have been restored: somebody may have put the handler back. Remembers nothing. From a handler.
+    void put_back(int signal, void (*handler)(int, siginfo_t*, void*)) const noexcept;
     bool has(int signal) const noexcept { return signal > 0 && signal < count && is_installed_[signal]; }
 
 private:

@@ -58,7 +58,8 @@ void tell_all_that_hangs() noexcept {
         the_end.told.store(2, release);   // order: [P3] the process may end
         futex_wake_all(the_end.told.address());
     }
-    for (const time_point until = deadline_after(grace); the_end.told.load(acquire) != 2 && steady_now() < until;) futex_wait_until(the_end.told, 1, until);   // order: [P3] the process may end
+    const time_point now = steady_now(), latest = the_end.deadline == time_point::max() ? now + grace : the_end.deadline + grace / 2;   // before the guard ends the process
+    for (const time_point until = std::min(now + grace, latest); the_end.told.load(acquire) != 2 && steady_now() < until;) futex_wait_until(the_end.told, 1, until);   // order: [P3] the process may end
 }
 
 void close_and_help() {

@@ -23,7 +23,7 @@ namespace {
 
 using time_point = std::chrono::steady_clock::time_point;
 
-constexpr std::uint32_t guard_ends = 1u << 31;   // in `events`
+constexpr std::uint32_t guard_ends = 1u << 31, guard_is_ready = 1u << 30;   // in `events`
 
 // What the handler touches; never destroyed.
 constinit struct {
@@ -55,9 +55,10 @@ void on_signal(int signal, siginfo_t*, void*) {
     const int error = errno;
     guarded.handlers.fetch_add(1, seq_cst);                              // order: [P4] before it looks whether the guard has ended
     if (guarded.process.load(relaxed) != this_process()) {               // order: constant while handlers are installed
-        guarded.before.restore(signal);                                  // a child that has just been forked: it has no guard
+        guarded.before.put_back(signal, &on_signal);                     // a child that has just been forked, and may share this memory: it has no guard
         raise_here(signal);
     } else if (guarded.is_open.load(seq_cst) == 0) {                     // order: [P4] the guard's end closes, then looks for handlers
+        if (guarded.is_taken.load(acquire) == 0) guarded.before.put_back(signal, &on_signal);   // order: [P4] sees what the guard restored
         raise_in_process(signal);
     } else {
         note(signal);
@@ -88,7 +89,8 @@ struct signal_watch::closer {
             if (me.abrupt) close_for_signal(me.pool, guarded.first.load(relaxed));   // order: written before this thread was started
             end_for_good(me.pool, me.abrupt);
         }, [raw] { main(raw); });
-        me.is_done.store(1, release);   // order: [P4] sees that the pool is closed
+        me.runs_on.store(nullptr, relaxed);   // order: others compare it only, with their own
+        me.is_done.store(1, release);         // order: [P4] sees that the pool is closed
         tell(1);
     }
 };
@@ -117,7 +119,10 @@ signal_watch::signal_watch(pool_core& pool, signal_options options, bool is_stat
         if (!guarded.before.has(s)) refused = guarded.before.install(s, &on_signal, false);   // it may be listed twice
         what = "lastly: a signal_guard's handler cannot be installed";
     }
-    if (!refused) return;
+    if (!refused) {
+        tell(guard_is_ready);
+        return;
+    }
     if (thread_.joinable()) {
         stop();
     } else {
@@ -158,7 +163,9 @@ void signal_watch::end(std::unique_ptr<signal_watch> watch) noexcept {
     watch->pool_.is_kept.store(1, release);   // order: [P2] its threads go on with it
     watch->thread_.detach();
     signal_watch& left = *watch.release();
-    if (left.parts_.fetch_add(1, acq_rel) != 0) left.clear();   // order: [P4] sees what its thread did
+    if (left.parts_.fetch_add(1, acq_rel) == 0) return;   // order: [P4] sees what its thread did
+    left.clear();
+    delete &left;
 }
 
 bool signal_watch::leave_watch(doing next) noexcept {
@@ -195,11 +202,25 @@ void forget_guard() noexcept {
 
 void signal_watch::main(void* self) {
     auto& me = *static_cast<signal_watch*>(self);
-    for (const int s : me.options_.signals) unblock_here(s);   // others may block it
-    me.watch();
+    if (me.is_ready()) {
+        for (const int s : me.options_.signals) unblock_here(s);   // others may block it
+        me.watch();
+    }
     const std::uint32_t* const address = me.parts_.address();
-    if (me.parts_.fetch_add(1, acq_rel) != 0) me.clear();   // order: [P4] sees what its owner did
+    if (me.parts_.fetch_add(1, acq_rel) != 0) {   // order: [P4] sees what its owner did
+        me.clear();
+        delete &me;
+    }
     futex_wake_all(address);
+}
+
+// False: not every handler could be installed.
+bool signal_watch::is_ready() noexcept {
+    for (;;) {
+        const std::uint32_t now = guarded.events.load(acquire);   // order: [P4] sees the handlers installed
+        if ((now & (guard_is_ready | guard_ends)) != 0) return (now & guard_is_ready) != 0;
+        futex_wait(guarded.events, now);
+    }
 }
 
 void signal_watch::watch() noexcept {

@@ -33,6 +33,7 @@ private:
     enum doing : std::uint32_t { watching, acting, ending };
     struct closer;
     static void main(void* self);
+    bool is_ready() noexcept;
     void watch() noexcept;
     bool wait_for_end() noexcept;
     void restore() noexcept;

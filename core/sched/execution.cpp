@@ -117,6 +117,7 @@ void end_runs_here(std::error_code cause) {
         }
     }
     this_thread.current = nullptr;
+    blocked_caller::leave_all();
     if (this_thread.self == nullptr) return;
     this_thread.self->books.now.store(nullptr, release);   // order: [K2] a stolen branch is over
     turn_to(this_thread.self->books, nullptr);
@@ -133,10 +134,11 @@ public:
         offer_all_branches(w.branches);   // of what waits below: nobody comes back to it before this is over
     }
     ~deeper() {
-        fresh_.restore();
         --worker_.help_depth;
         if (worker_.in_hook) tell_watchers(worker_.pool);
     }
+    // What ran on this level has come back.
+    void end() noexcept { fresh_.restore(); }
     deeper(const deeper&) = delete;
     deeper& operator=(const deeper&) = delete;
 
@@ -180,13 +182,15 @@ bool take_youngest(worker& w, frame& f) noexcept {
 }   // namespace
 
 void run_while_waiting(worker& w, frame& f) {
-    const deeper level(w);
+    deeper level(w);
     run_from_queue(w.pool, w.books, f);
+    level.end();
 }
 
 void run_while_waiting(worker& w, branch& b) {
-    const deeper level(w);
+    deeper level(w);
     run_stolen(w, b);
+    level.end();
 }
 
 bool run_in_place(pool_core& pool, frame& f) {
@@ -195,8 +199,9 @@ bool run_in_place(pool_core& pool, frame& f) {
     const bool leaves_husk = !take_youngest(w, f);
     if (leaves_husk && !claim_in_place(f)) return false;
     {
-        const deeper level(w);
+        deeper level(w);
         run_frame(pool, w.books, f);
+        level.end();
     }
     throw_husks_away(w);
     if (leaves_husk && ++w.husks_left % husks_before_sweep == 0) sweep(w);

@@ -10,6 +10,8 @@
 #include "lastly/detail/fault.hpp"
 #include "lastly/detail/thread_block.hpp"
 
+#include <utility>
+
 namespace lastly::detail {
 
 namespace {
@@ -30,7 +32,7 @@ public:
           listener_(attached_context(f), context_access::node_or_null(of_group_),
                                  [](void* p) { static_cast<pool_core*>(p)->room.notify_all(); }, &pool) {}
 
-    room_result wait(std::error_code& cause) noexcept {
+    room_result wait(std::error_code& cause) {
         stand_aside(*pool_.anchor, *this, true);
         cause = cause_;
         return result_;
@@ -56,17 +58,24 @@ private:
 
 void blocked_caller::blocks_in(pool_core& pool) noexcept {
     pool_ = &pool;
+    outer_ = std::exchange(this_thread.blocked, this);
     pool.blocked.fetch_add(1, seq_cst);   // order: [C1] before it looks at the gate
 }
-blocked_caller::~blocked_caller() {
-    if (pool_ == nullptr) return;
+void blocked_caller::end() noexcept {
+    this_thread.blocked = outer_;
     pool_->blocked.fetch_sub(1, seq_cst);   // order: [Q1] before the look at the watchers
     tell_watchers(*pool_);
+}
+blocked_caller::~blocked_caller() {
+    if (pool_ != nullptr) end();
+}
+void blocked_caller::leave_all() noexcept {
+    while (this_thread.blocked != nullptr) this_thread.blocked->end();
 }
 
 bool is_own_worker(const pool_core& pool) noexcept { return this_thread.home == pool.anchor; }
 
-room_result find_room(pool_core& pool, frame& f, patience p, group_core* group, std::error_code& cause, blocked_caller& caller) noexcept {
+room_result find_room(pool_core& pool, frame& f, patience p, group_core* group, std::error_code& cause, blocked_caller& caller) {
     if (pool.options.capacity == 0 || take_room(pool) || LASTLY_FAULT("A5")) return room_result::granted;
     const overflow policy = pool.options.overflow;
     const bool worker = is_own_worker(pool);

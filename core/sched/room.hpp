@@ -22,13 +22,18 @@ public:
     blocked_caller(const blocked_caller&) = delete;
     blocked_caller& operator=(const blocked_caller&) = delete;
     void blocks_in(pool_core& pool) noexcept;
+    // This thread never comes back to any (P2).
+    static void leave_all() noexcept;
 
 private:
+    void end() noexcept;
+
     pool_core* pool_ = nullptr;
+    blocked_caller* outer_ = nullptr;
 };
 
 // `group`: the one that the task is to become a member of; null: none. `cause` is set where the result is `stopped`.
-room_result find_room(pool_core& pool, frame& f, patience p, group_core* group, std::error_code& cause, blocked_caller& caller) noexcept;
+room_result find_room(pool_core& pool, frame& f, patience p, group_core* group, std::error_code& cause, blocked_caller& caller);
 // What was granted, or would have been run here, is not used.
 void give_room_back(pool_core& pool) noexcept;
 

@@ -154,6 +154,8 @@ void end_once(pool_core& pool, time_point deadline, bool waits_on) {
         here.over = (balanced && end_workers(pool, deadline, waits_on) && end_guard(pool, deadline, waits_on)) || LASTLY_FAULT("G3");
         if (!here.over) return;
         context_access::node(pool.root)->cancel(errc::pool_shutdown);   // S6
+        here.over = !pool.anchor->is_inherited();                       // a stop callback may have forked
+        if (!here.over) return;
         pool.guard.reset();
         pool.sink.tell_suppressed();
         close_books(pool);
@@ -173,7 +175,7 @@ bool close_until(pool_core& pool, bool abrupt, time_point deadline, bool waits_o
     while (!is_ended(pool) && !is_all_over()) {
         if (!wait_for_quiescence(pool, deadline, waits_on, true) && !LASTLY_FAULT("G3")) return false;
         end_once(pool, deadline, waits_on);
-        if (!is_ended(pool) && steady_now() >= deadline) return false;
+        if (pool.anchor->is_inherited() || (!is_ended(pool) && steady_now() >= deadline)) return false;
     }
     return is_ended(pool);
 }
@@ -217,12 +219,33 @@ struct exit_helper {
     }
 };
 
+// Tasks see the stop from now on; the root's listeners are not told yet. Returns: the gate as it is.
+std::uint32_t set_gate(pool_core& pool, std::uint32_t bits) noexcept {
+    LASTLY_POINT("closing");
+    atomic<std::uint32_t>& gate = pool.anchor->gate();
+    std::uint32_t now = gate.load(relaxed);   // order: a first guess
+    std::uint32_t next = 0;
+    do {
+        const bool has_cause = (now & gate_abrupt) != 0;
+        next = now | (has_cause ? bits & (gate_closed | gate_abrupt | gate_gone) : bits);
+    } while (!gate.compare_exchange_weak(now, next, seq_cst, relaxed));   // order: [A1] before the books are read; [G1] tasks see the stop; [C1] before the look at the blocked callers
+    pool.room.notify_all();
+    return next;
+}
+
 // Stop callbacks may need what this thread holds.
 void close_elsewhere(pool_core& pool) {
     pool.is_kept.store(1, release);   // order: [P2] the other thread may be late
+    set_gate(pool, gate_closed | gate_abrupt | gate_exit);
     thread other;
     if (other.start([](void* p) { close_for_exit(*static_cast<pool_core*>(p)); }, &pool, "lastly-exit")) close_for_exit(pool);
     else other.detach();
+}
+
+// This thread is in a shutdown's stop callback, say, which calls exit.
+bool is_in_a_call_of(pool_core& pool) noexcept {
+    const account* const books = account_for(pool);
+    return stay::of(*pool.anchor) != nullptr || (books != nullptr && books->arrived.read() != books->departed.read());
 }
 
 bool has_guests(pool_core& pool) noexcept { return !all_have_departed(pool) || pool.lease.has_visitors(); }
@@ -290,16 +313,8 @@ void tell_what_hangs(pool_core& pool, std::chrono::nanoseconds time) noexcept {
 }
 
 void close_gate(pool_core& pool, std::uint32_t bits) noexcept {
-    LASTLY_POINT("closing");
-    atomic<std::uint32_t>& gate = pool.anchor->gate();
-    std::uint32_t now = gate.load(relaxed);   // order: a first guess
-    std::uint32_t next = 0;
-    do {
-        const bool has_cause = (now & gate_abrupt) != 0;
-        next = now | (has_cause ? bits & (gate_closed | gate_abrupt | gate_gone) : bits);
-    } while (!gate.compare_exchange_weak(now, next, seq_cst, relaxed));   // order: [A1] before the books are read; [G1] tasks see the stop; [C1] before the look at the blocked callers
-    pool.room.notify_all();
-    if ((bits & gate_abrupt) != 0) context_access::node(pool.root)->cancel(end_cause(next));
+    const std::uint32_t now = set_gate(pool, bits);
+    if ((bits & gate_abrupt) != 0) context_access::node(pool.root)->cancel(end_cause(now));
 }
 
 void on_idle(pool_core& pool) noexcept {
@@ -340,7 +355,7 @@ namespace {
 void destroy_here(pool_core* pool) {
     if (is_all_over() || pool->anchor->is_inherited()) return;
     const bool abrupt = pool->options.on_destroy == on_destroy::cancel && !LASTLY_FAULT("S3");
-    if (is_called_from_inside(*pool)) {
+    if (is_called_from_inside(*pool) || (pool->is_static && is_in_a_call_of(*pool))) {
         if (pool->is_static) close_elsewhere(*pool);
         else close_gate(*pool, abrupt ? gate_closed | gate_abrupt : gate_closed);
         abandon_to_its_workers(*pool);
@@ -361,7 +376,9 @@ void destroy_here(pool_core* pool) {
 }   // namespace
 
 void destroy_pool(pool_core* pool) noexcept {
+    nothing_caught here;   // the pool may go within a catch
     with_rest([pool] { destroy_here(pool); }, [pool] { destroy_pool(pool); });   // a destructor cannot be left: std::terminate follows
+    here.restore();
 }
 
 }   // namespace lastly::detail

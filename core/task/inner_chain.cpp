@@ -63,14 +63,12 @@ void close_chain(inner_chain& c) {
     run_record& r = *c.run;
     if (c.deferred != nullptr || c.is_closing) {
         if (!std::exchange(c.is_closing, true)) c.was_finalizing = std::exchange(r.finalizing, r.finalizing || !LASTLY_FAULT("O6-shield"));
-        nothing_caught here;   // the block may lie within a catch
         with_rest([&c] {
             while (c.deferred != nullptr || c.spent != nullptr) {
                 run_pending(c);
                 destroy_nodes(c.spent);
             }
         }, [&c] { close_chain(c); });
-        here.restore();
         r.finalizing = c.was_finalizing;
         show_pending(r);
     }

@@ -20,11 +20,12 @@ class LASTLY_EXPORT signal_guard {
 public:
     /// Requires: the pool outlives the guard. Effects: installs a handler for each signal, and starts the thread that it wakes.
     /// Errors: std::invalid_argument for a number that is no signal, or one that cannot be handled; std::system_error with device_or_resource_busy if there is
-    /// a guard already, or with the system's code if the thread cannot be started. Then nothing is installed.
+    /// a guard already, with errc::forked for a pool of the parent process, or with the system's code if the thread cannot be started. Then nothing is installed.
     explicit signal_guard(pool& p, signal_options options = {});
     signal_guard(const signal_guard&) = delete;
     signal_guard& operator=(const signal_guard&) = delete;
-    /// Restores what was installed before. Blocking: if a signal has come, until what it began is over.
+    /// Restores what was installed before. Blocking: if a signal has come, until what it began is over; not within a task or a callback, which that may wait
+    /// for, nor, if the guard has static storage, beyond the pool's `exit_budget`: then it goes on by itself.
     ~signal_guard();
 
 private:

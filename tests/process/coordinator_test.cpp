@@ -234,9 +234,9 @@ TEST_CASE("P1: a static pool that has nothing to do ends without a word, whateve
 }
 
 TEST_CASE("P1: the chain of a caller that was waiting for room runs in full before the process ends") {
-    for (const unsigned in_storage : {0u, 1u}) {
-        CAPTURE(in_storage);
-        const ended process("beside_a_blocked_caller", {1, in_storage});
+    for (unsigned special = 0; special < 4; ++special) {
+        CAPTURE(special);
+        const ended process("beside_a_blocked_caller", {1, special});
         CHECK(process.exit_code() == 3);
         CHECK(process->rejected == 2);
         CHECK(process->chains == queued);

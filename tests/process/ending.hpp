@@ -181,31 +181,35 @@ inline void idle_in_static_storage(witness& w, const part_arguments& a) {
     std::exit(3);
 }
 
-// A caller waits for room, and is refused: its chain takes its time.
-[[noreturn]] inline void exit_beside_a_blocked_caller(lastly::pool& pool, witness& w) {
+// A caller waits for room, and is refused: its chain takes its time, and may itself exit.
+[[noreturn]] inline void exit_beside_a_blocked_caller(lastly::pool& pool, witness& w, bool chain_exits) {
     fill(pool, w);
-    std::thread([&pool, &w] {
+    std::thread([&pool, &w, chain_exits] {
         const auto count = [&w](const outcome& o) { w.rejected += o.rejected() && o.cause() == errc::pool_closed ? 1u : 0u; };
         try {
-            pool.detach([&w] { ++w.wrong; }, finally(count), finally([count](const outcome& o) {
+            pool.detach([&w] { ++w.wrong; }, finally(count), finally([count, chain_exits](const outcome& o) {
                 take_time(50ms);
                 count(o);
+                if (chain_exits) std::exit(3);
             }));
         } catch (const lastly::task_rejected&) {
         }
     }).detach();
     await([&pool] { return lastly::detail::pool_access::core(pool).blocked.load(lastly::detail::relaxed) == 1; });
-    std::exit(3);
+    if (!chain_exits) std::exit(3);
+    pool.close();
+    for (;;) ::pause();
 }
 
-// `special`: the pool has static storage.
+// `special`: 1 the pool has static storage, 2 the chain exits, 3 both.
 inline void beside_a_blocked_caller(witness& w, const part_arguments& a) {
     lastly::pool_options o = brief(1, 10'000ms);
     o.capacity = queued + 1;
     o.overflow = lastly::overflow::block;
-    if (a.special == 0) exit_beside_a_blocked_caller(*new lastly::pool(o), w);
+    const bool chain_exits = (a.special & 2u) != 0;
+    if ((a.special & 1u) == 0) exit_beside_a_blocked_caller(*new lastly::pool(o), w, chain_exits);
     static lastly::pool in_storage(o);
-    exit_beside_a_blocked_caller(in_storage, w);
+    exit_beside_a_blocked_caller(in_storage, w, chain_exits);
 }
 
 }   // namespace ending

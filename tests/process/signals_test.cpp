@@ -30,6 +30,19 @@ void cancels(witness& w, const part_arguments& a) {
     for (;;) ::pause();
 }
 
+// The signal is blocked everywhere, and waits, when the guard comes.
+void waits_for_the_guard(witness& w, const part_arguments&) {
+    sigset_t only;
+    ::sigemptyset(&only);
+    ::sigaddset(&only, SIGTERM);
+    ::pthread_sigmask(SIG_BLOCK, &only, nullptr);
+    lastly::pool pool(brief(1));
+    fill(pool, w);
+    send(SIGTERM);
+    const signal_guard guard(pool, {.signals = {SIGINT, SIGTERM}});
+    for (;;) ::pause();
+}
+
 void drains(witness& w, const part_arguments& a) {
     static std::atomic<bool> free{false};
     lastly::pool pool(brief(a.workers));
@@ -175,7 +188,7 @@ void for_ever(witness& w, const part_arguments& a) {
 constexpr struct {
     const char* name;
     void (*run)(witness&, const part_arguments&);
-} parts[] = {{"cancels", &cancels}, {"drains", &drains}, {"second_signal", &second_signal}, {"two_numbers", &two_numbers}, {"another_hangs", &another_hangs},
+} parts[] = {{"cancels", &cancels}, {"waits_for_the_guard", &waits_for_the_guard}, {"drains", &drains}, {"second_signal", &second_signal}, {"two_numbers", &two_numbers}, {"another_hangs", &another_hangs},
              {"third_signal", &third_signal}, {"goes_on", &goes_on}, {"raised_to_a_handler", &raised_to_a_handler}, {"own_handling", &own_handling},
              {"ended_in_a_body", &ended_in_a_body}, {"ended_in_a_callback", &ended_in_a_callback}, {"acts_at_the_end", &acts_at_the_end}, {"for_ever", &for_ever}};
 
@@ -196,6 +209,13 @@ TEST_CASE("P5: a signal cancels the pool with a cause that names it, closes the 
         CHECK(process->by_signal == workers + queued);
         CHECK(process->others == 1);
     });
+}
+
+TEST_CASE("P5: a signal that every thread blocks, and that waited for the guard, closes the pool all the same") {
+    const ended process("waits_for_the_guard");
+    CHECK(process.exit_code() == -1 - SIGTERM);
+    CHECK(process->chains == 1 + queued);
+    CHECK(process->by_signal == 1 + queued);
 }
 
 TEST_CASE("P5: a guard that drains lets the pool finish") {

@@ -12,12 +12,14 @@ struct worker;
 class frame_cache;
 class pool_anchor;
 struct stay;
+class blocked_caller;
 class watchdog;
 
 struct thread_block {
     run_record* current = nullptr;        // core/task: the innermost run on this thread
     frame_cache* frames = nullptr;        // core/structures/frame_store: made at the first frame
     stay* staying = nullptr;              // core/task: the innermost stay with a pool that no account tells of
+    blocked_caller* blocked = nullptr;    // core/sched/room: the innermost submission of this thread that has waited for room
     watchdog* watching = nullptr;         // core/report: the watchdog whose thread this is
     pool_anchor* home = nullptr;          // core/sched: the pool whose worker this is; null on other threads
     worker* self = nullptr;               // core/sched: likewise
