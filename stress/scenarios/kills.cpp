@@ -43,7 +43,7 @@ struct ending {
 [[noreturn]] void live(const ending& e) {
     static std::atomic<unsigned>* called = nullptr;
     called = &e.callables;
-    for (const int s : {SIGABRT, SIGSEGV}) std::signal(s, SIG_DFL);   // a sanitizer's own would report it
+    for (const int s : {SIGABRT, SIGSEGV, SIGTERM}) std::signal(s, SIG_DFL);   // a sanitizer's own would report it, a shell may have had it ignored
     std::set_terminate([] { std::abort(); });   // as ever, but without a word
     for (int i = 0; i < 3; ++i) e.r.check(on_crash([](void* to) { static_cast<std::atomic<unsigned>*>(to)->fetch_add(1, std::memory_order_relaxed); }, called), "P7: there is room for a callable");
     pool p(e.r.options());

@@ -79,6 +79,7 @@ void be_signalled(const ending& e, pool& p) {
 }
 
 [[noreturn]] void live(const ending& e) {
+    for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, SIG_DFL);   // a shell may have had it ignored
     pool_options o = e.r.options();
     pool guarded(o), other(o);
     signal_options s;
