@@ -139,15 +139,20 @@ inline void ended_in_a_callback(witness& w, const part_arguments& a) {
     std::exit(5);
 }
 
+// A body that never comes back, on the only worker, and tasks behind it.
+inline void fill_behind_a_hang(lastly::pool& pool, witness& w) {
+    pool.detach([&w] {
+        ++w.begun;
+        for (;;) ::pause();
+    }, lastly::named("never back"));
+    await([&w] { return w.begun == 1; });
+    for (unsigned i = 0; i < queued; ++i) pool.detach([] {}, finally([&w] { ++w.chains; }));
+}
+
 // The test program returns from main while a body goes on for ever. `special`: the pool has static storage, too.
 inline void acts_at_the_end(witness& w, const part_arguments& a) {
     const auto begin = [&w](lastly::pool& pool) {
-        pool.detach([&w] {
-            ++w.begun;
-            for (;;) ::pause();
-        }, lastly::named("never back"));
-        await([&w] { return w.begun == 1; });
-        for (unsigned i = 0; i < queued; ++i) pool.detach([] {}, finally([&w] { ++w.chains; }));
+        fill_behind_a_hang(pool, w);
         send(SIGTERM);
         await([&pool] { return pool.context().stop_requested(); });
     };

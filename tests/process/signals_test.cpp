@@ -58,12 +58,7 @@ void drains(witness& w, const part_arguments& a) {
 void second_signal(witness& w, const part_arguments& a) {
     lastly::pool pool(brief(1, 2s));
     const signal_guard guard(pool, {.first = a.special == 1 ? lastly::on_destroy::cancel : lastly::on_destroy::drain});
-    pool.detach([&w] {
-        ++w.begun;
-        for (;;) ::pause();
-    }, lastly::named("never back"));
-    await([&w] { return w.begun == 1; });
-    for (unsigned i = 0; i < queued; ++i) pool.detach([] {}, finally([&w] { ++w.chains; }));
+    fill_behind_a_hang(pool, w);
     send(SIGTERM);
     await_closed(pool);
     send(SIGTERM);
