@@ -41,11 +41,12 @@ void each_pool(Act act) {
     }
 }
 
-// The largest budget of all pools counts.
+// The largest budget of all pools counts, from when static pools began to be destroyed; half of it is left in any case.
 time_point find_deadline() noexcept {
     std::chrono::nanoseconds longest{0};
     each_pool([&](const pool_core& p) { longest = std::max(longest, p.options.exit_budget); });
-    return deadline_after(longest);
+    const time_point whole = deadline_after(longest);
+    return whole == time_point::max() ? whole : std::max(whole - time_of_exit(), the_end.begin + longest / 2);
 }
 
 // Back when it is said, by whomever; that one's stream may be locked by who hangs.

@@ -1,6 +1,8 @@
 // See living.hpp; edge P1 in README.md here.
 #include "core/sched/living.hpp"
 
+#include "core/base/clock.hpp"
+#include "core/base/process.hpp"
 #include "core/sched/pool_core.hpp"
 #include "lastly/detail/thread_block.hpp"
 
@@ -14,6 +16,21 @@ namespace {
 constinit std::mutex list_mutex;   // a pool's start and end only, and the process's
 constinit pool_core* list = nullptr;
 constinit atomic<std::uint32_t> stage{static_cast<std::uint32_t>(process_stage::living)};
+
+// Under the mutex, too.
+struct exit_times {
+    std::chrono::steady_clock::time_point hang_began{}, hang_ended{}, exit_began{};
+    bool is_exit() const noexcept { return exit_began != std::chrono::steady_clock::time_point(); }
+};
+constinit exit_times times;
+
+// Registered in a destructor that `exit` called, it runs right after that one; in another one, when the process ends some day.
+void note_exit(int) noexcept {
+    constexpr auto right_after = std::chrono::seconds(1);
+    const std::lock_guard lock(list_mutex);
+    const auto now = steady_now();
+    if (!times.is_exit()) times.exit_began = now - times.hang_ended < right_after ? times.hang_began : now;
+}
 
 }   // namespace
 
@@ -53,6 +70,18 @@ bool leave_living(pool_core& pool) noexcept {
     return true;
 }
 
+std::chrono::nanoseconds time_of_exit() noexcept {
+    const std::lock_guard lock(list_mutex);
+    return times.is_exit() ? steady_now() - times.exit_began : std::chrono::nanoseconds(0);
+}
+
+void note_hang(std::chrono::steady_clock::time_point begin) noexcept {
+    const std::lock_guard lock(list_mutex);
+    times.hang_began = begin;
+    times.hang_ended = steady_now();
+    if (!times.is_exit()) on_exit_call(&note_exit);   // without memory the budgets add up
+}
+
 pool_core* first_living() noexcept { return list; }
 
 void hold_living() noexcept { list_mutex.lock(); }
@@ -69,6 +98,7 @@ void release_living(bool in_child) noexcept {
         this_thread.books = nullptr;
         this_thread.all_books = nullptr;
         this_thread.pool_serial = 0;
+        times = {};
         stage.store(static_cast<std::uint32_t>(process_stage::living), seq_cst);   // order: [P1] no other thread is there
     }
     list_mutex.unlock();

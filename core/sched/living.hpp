@@ -5,6 +5,7 @@
 //   stage     living -> ending (the coordinator has begun) -> over (nobody waits for a pool any more)
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -23,6 +24,12 @@ void end_process_end() noexcept;
 bool join_living(pool_core& pool) noexcept;
 // False: the process is ending; the pool must not be freed.
 bool leave_living(pool_core& pool) noexcept;
+
+// Static pools are destroyed one after the other before the coordinator is called; what hung there has used up of the time of those that follow (P1).
+// How long that has been going on; 0 if nothing hung.
+std::chrono::nanoseconds time_of_exit() noexcept;
+// A static pool whose end began then has hung. That it was `exit` which destroyed it shows when its next handler runs.
+void note_hang(std::chrono::steady_clock::time_point begin) noexcept;
 
 // The first of them; the others through pool_core::next_living. Requires: the process is ending.
 pool_core* first_living() noexcept;

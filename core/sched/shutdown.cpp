@@ -15,8 +15,10 @@
 #include "lastly/detail/thread_block.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 namespace lastly::detail {
 
@@ -250,10 +252,12 @@ bool is_in_a_call_of(pool_core& pool) noexcept {
 
 bool has_guests(pool_core& pool) noexcept { return !all_have_departed(pool) || pool.lease.has_visitors(); }
 
-// The pool object has static storage: exit, or dlclose, destroys it (P1). What does not end within the budget stays as it is.
+// The pool object has static storage: exit, or dlclose, destroys it (P1). What does not end within the budget stays as it is. If what was
+// destroyed before it has used that up, it still has a sixteenth, again and again while tasks end.
 void end_with_image(pool_core& pool) {
     constexpr auto moment = std::chrono::milliseconds(20), to_leave = std::chrono::milliseconds(1000);   // beyond the budget, for threads that have nothing to do
-    const time_point begin = steady_now(), deadline = deadline_after(pool.options.exit_budget);
+    const auto budget = pool.options.exit_budget, share = budget / 16;
+    const time_point begin = steady_now(), deadline = deadline_after(budget), by_now = std::max(deadline - time_of_exit(), begin + share);
     auto helper = std::unique_ptr<exit_helper>(new (std::nothrow) exit_helper{pool, deadline});
     if (helper == nullptr || helper->self.start(&exit_helper::main, helper.get(), "lastly-exit")) {
         helper = nullptr;
@@ -268,8 +272,17 @@ void end_with_image(pool_core& pool) {
         while (has_guests(pool) && steady_now() < until) yield_thread();   // refused chains
         return !has_guests(pool);
     };
-    if (ends_by(deadline) || (rest_for_exit(pool, deadline_after(moment)) && ends_by(deadline_after(to_leave)))) return free_pool(pool);
+    const auto ends_in_time = [&] {
+        std::uint64_t before = std::numeric_limits<std::uint64_t>::max();
+        for (time_point until = by_now; !ends_by(until); until = std::min(deadline, steady_now() + share)) {
+            const std::uint64_t live = take_ledger(pool).live;
+            if (until == deadline || live >= std::exchange(before, live)) return false;
+        }
+        return true;
+    };
+    if (ends_in_time() || (rest_for_exit(pool, deadline_after(moment)) && ends_by(deadline_after(to_leave)))) return free_pool(pool);
     static_cast<void>(helper.release());   // it may be in a chain still
+    note_hang(begin);
     if (is_all_over()) return;   // another thread has ended the process meanwhile, and this pool with it
     if (this_thread.current != nullptr) {   // what hangs may wait for what runs here, and go on when exit has left that
         pool.is_kept.store(1, release);   // order: [P2] whoever ends the process waits once more
@@ -361,7 +374,7 @@ void destroy_here(pool_core* pool) {
         abandon_to_its_workers(*pool);
         return;
     }
-    if (pool->is_static) return end_with_image(*pool);
+    if (pool->is_static && !LASTLY_FAULT("P1-static")) return end_with_image(*pool);
     const time_point begin = steady_now();
     std::chrono::nanoseconds silence = first_word;
     while (!close_until(*pool, abrupt, deadline_after(silence), true)) {

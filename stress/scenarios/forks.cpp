@@ -93,6 +93,9 @@ void live(round& r, way how, unsigned tasks) {
 }   // namespace
 
 void forks(round& r) {
+#if !defined(__clang__) && (defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__))
+    throw std::system_error(std::make_error_code(std::errc::not_supported), "P6: a child may find the allocator of GCC's sanitizers locked");
+#endif
     random_numbers random = r.random();
     for (std::uint64_t left = r.tasks(), number = r.index(); left > 0;) {
         std::vector<process> together;

@@ -61,10 +61,9 @@ private:
 // Sleeps for as long as the process lives.
 [[noreturn]] void stay() noexcept;
 
-// Bodies that run until they are asked to stop; all have begun on return. `action`: of their finalizers, as send's.
+// Bodies that run until they are asked to stop; all have begun on return, and `running` counts them. `action`: of their finalizers, as send's.
 template <class Action = nothing>
-void occupy(round& r, pool& p, unsigned bodies, const Action& action = {}) {
-    std::atomic<unsigned>& running = *new std::atomic<unsigned>(0);   // for as long as the process lives
+void occupy(round& r, pool& p, unsigned bodies, std::atomic<unsigned>& running, const Action& action = {}) {
     for (unsigned i = 0; i < bodies; ++i) {
         send<2>(r.next(), {.ends = ends::cancelled, .must_begin = true, .unbooked = true}, into(p), [&running](task_context& t, cell& c) {
             defer(t, c);
@@ -75,6 +74,11 @@ void occupy(round& r, pool& p, unsigned bodies, const Action& action = {}) {
         }, action);
     }
     while (running.load(std::memory_order_relaxed) < bodies) std::this_thread::yield();
+}
+// The same where the process is left with them.
+template <class Action = nothing>
+void occupy(round& r, pool& p, unsigned bodies, const Action& action = {}) {
+    occupy(r, p, bodies, *new std::atomic<unsigned>(0), action);
 }
 
 // Bodies that run until they may `go`, and succeed; all have begun on return.

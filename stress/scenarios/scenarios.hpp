@@ -37,6 +37,7 @@ void stops(round& r);                // stops.cpp
 void waiting(round& r);              // waiting.cpp
 void fair(round& r);                 // fair.cpp
 void exits(round& r);                // exits.cpp
+void unloads(round& r);              // unloads.cpp
 void leaves(round& r);               // leaves.cpp
 void signals(round& r);              // signals.cpp
 void forks(round& r);                // forks.cpp

@@ -264,7 +264,7 @@ public:
 
 TEST_CASE("fork: the process that the cases below judge" * doctest::skip()) { shared_process<witness>::run_part(parts); }
 
-TEST_CASE("P6: fork under load: the parent keeps every task, the child refuses them, and may make its own") {
+TEST_CASE("P6: fork under load: the parent keeps every task, the child refuses them, and may make its own" * not_in_gcc_sanitizers) {
     with_workers([](unsigned workers) {
         const ended process("under_load", {workers, 0});
         CHECK(process.exit_code() == 0);
@@ -275,14 +275,14 @@ TEST_CASE("P6: fork under load: the parent keeps every task, the child refuses t
     });
 }
 
-TEST_CASE("P6: the default pool of a child is another one") {
+TEST_CASE("P6: the default pool of a child is another one" * not_in_gcc_sanitizers) {
     const ended process("default_pools");
     CHECK(process.exit_code() == 0);
     CHECK(process->child_status == 0);
     CHECK(process->right == 4);
 }
 
-TEST_CASE("P6: a child of a process with a hundred thousand queued tasks runs none of their chains") {
+TEST_CASE("P6: a child of a process with a hundred thousand queued tasks runs none of their chains" * not_in_gcc_sanitizers) {
     const ended process("many_queued");
     CHECK(process.exit_code() == 0);
     CHECK(process->child_status == 0);
@@ -291,7 +291,7 @@ TEST_CASE("P6: a child of a process with a hundred thousand queued tasks runs no
     MESSAGE("the child was there for ", process->milliseconds.load(), " ms");
 }
 
-TEST_CASE("P6: what forked and comes back in the child ends the child, and no inherited finalizer runs there") {
+TEST_CASE("P6: what forked and comes back in the child ends the child, and no inherited finalizer runs there" * not_in_gcc_sanitizers) {
     for (unsigned special = 0; special < where_count; ++special) {
         for (const unsigned workers : {1u, 2u}) {
             CAPTURE(special);
@@ -307,7 +307,7 @@ TEST_CASE("P6: what forked and comes back in the child ends the child, and no in
     }
 }
 
-TEST_CASE("P6: a task that was not submitted stays its maker's: in the child its chain does not run") {
+TEST_CASE("P6: a task that was not submitted stays its maker's: in the child its chain does not run" * not_in_gcc_sanitizers) {
     for (const unsigned before_any_pool : {0u, 1u}) {
         CAPTURE(before_any_pool);
         const ended process("unsubmitted", {1, before_any_pool});
@@ -319,7 +319,7 @@ TEST_CASE("P6: a task that was not submitted stays its maker's: in the child its
     }
 }
 
-TEST_CASE("P6: a sink or a stop callback that forked and comes back on lastly's own thread ends the child") {
+TEST_CASE("P6: a sink or a stop callback that forked and comes back on lastly's own thread ends the child" * not_in_gcc_sanitizers) {
     for (const unsigned special : {0u, 1u}) {
         CAPTURE(special);
         const ended process("on_other_threads", {1, special});
@@ -331,7 +331,7 @@ TEST_CASE("P6: a sink or a stop callback that forked and comes back on lastly's 
     }
 }
 
-TEST_CASE("P6: a stop callback forks and comes back on the thread that closes the pool: in the child shutdown_now throws, and the destructor returns") {
+TEST_CASE("P6: a stop callback forks and comes back on the thread that closes the pool: in the child shutdown_now throws, and the destructor returns" * not_in_gcc_sanitizers) {
     for (const unsigned destroys : {0u, 1u}) {
         with_workers([destroys](unsigned workers) {
             CAPTURE(destroys);
@@ -345,7 +345,7 @@ TEST_CASE("P6: a stop callback forks and comes back on the thread that closes th
     }
 }
 
-TEST_CASE("P6: an inherited pool with static storage is destroyed at the child's exit, and no chain runs there") {
+TEST_CASE("P6: an inherited pool with static storage is destroyed at the child's exit, and no chain runs there" * not_in_gcc_sanitizers) {
     with_workers([](unsigned workers) {
         const ended process("in_static_storage", {workers, 0});
         CHECK(process.exit_code() == 0);
@@ -355,7 +355,7 @@ TEST_CASE("P6: an inherited pool with static storage is destroyed at the child's
     });
 }
 
-TEST_CASE("P6: a signal_guard stays the parent's: the child has the signal as it was before, and may make a guard for a pool of its own") {
+TEST_CASE("P6: a signal_guard stays the parent's: the child has the signal as it was before, and may make a guard for a pool of its own" * not_in_gcc_sanitizers) {
     const ended process("with_a_guard");
     CHECK(process.exit_code() == 0);
     CHECK(process->child_status == 3);
