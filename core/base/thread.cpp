@@ -125,7 +125,10 @@ bool is_stack_scarce() noexcept { return reinterpret_cast<std::uintptr_t>(__buil
 
 namespace {
 // The first word of what the C++ ABI keeps for a thread: the innermost exception that a catch has.
-void*& caught_here() noexcept { return *reinterpret_cast<void**>(abi::__cxa_get_globals()); }
+void*& caught_here() noexcept {
+    if (this_thread.caught == nullptr) this_thread.caught = reinterpret_cast<void**>(abi::__cxa_get_globals());
+    return *this_thread.caught;
+}
 }   // namespace
 
 nothing_caught::nothing_caught() noexcept : caught_(caught_here()), is_ours_(caught_ != nullptr && !is_forced_unwind()) { caught_here() = nullptr; }

@@ -131,44 +131,17 @@ account* add_account(pool_core& pool, bool worker) noexcept {
     return a;
 }
 
-namespace {
-
-constexpr std::uint64_t credit_batch = 64;
-
-unsigned line_of(const account& books) noexcept { return static_cast<unsigned>(reinterpret_cast<std::uintptr_t>(&books) * 0x9e3779b97f4a7c15u >> 60); }
-
-}   // namespace
-
 void turn_to(account& books, group_core* g) noexcept {
-    if (books.credit_of == g) return;
-    group_core* const before = std::exchange(books.credit_of, g);
-    const std::uint64_t held = std::exchange(books.credits, 0);
-    if (before != nullptr && held != 0) before->leave(held);
+    if (books.works_for == g) return;
+    if (group_core* const before = std::exchange(books.works_for, g)) before->tell(books.place_in_groups);
 }
 
-void spend_credit(account& books, group_core& g) noexcept {
-    const run_record* const spawner = this_thread.current;
-    if (!books.worker || spawner == nullptr || spawner->group != &g) {   // it may go on with something else while the group is waited for
-        g.enter(line_of(books), 1);
-        return;
-    }
-    turn_to(books, &g);   // a member: the group is not complete before it is over itself
-    if (books.credits == 0) {
-        g.enter(line_of(books), credit_batch);
-        books.credits = credit_batch;
-    }
-    --books.credits;
-}
-
-void earn_credit(account& books, group_core& g) noexcept {
-    if (!books.worker) {
-        g.leave(1);
-        return;
-    }
+void leave_group(account& books, group_core& g) noexcept {
+    g.leave(books.place_in_groups);
+    if (!books.worker) return g.tell(books.place_in_groups);
     turn_to(books, &g);
-    ++books.credits;
     const run_record* const interrupted = this_thread.current;   // what goes on now may be of another group, or a hook
-    if (interrupted != nullptr ? interrupted->group != &g : this_thread.self->in_hook) turn_to(books, nullptr);
+    if (interrupted == nullptr ? this_thread.self->in_hook : interrupted->group != &g && this_thread.self->awaited != &g) turn_to(books, nullptr);
 }
 
 void leave_accounts(pool_core& pool) noexcept {

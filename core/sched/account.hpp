@@ -47,6 +47,7 @@ struct part_header {
 struct alignas(64) account {
     refusals main;         // the ledger's columns
     counter accepted, succeeded, failed, cancelled;
+    counter spawned;       // attempts and acceptances in one: what a worker's tasks submit where nothing stands in the way
     counter retired;       // accepted tasks that are over in every respect
     refusals late;         // submissions that saw the gate closed before they were announced: no closer waits for them
     counter arrived, departed;   // this thread's calls: the pool is not freed while they differ
@@ -60,19 +61,18 @@ struct alignas(64) account {
     atomic<std::uint32_t> tenure{tenanted};
     bool worker = false;
     bool frees_pool = false;              // S4: the last thread inside is in a call of its own, and frees the pool after it
-    group_core* credit_of = nullptr;      // a worker's: the group that it works for
-    std::uint64_t credits = 0;            // what it holds of that group's
+    group_core* works_for = nullptr;      // a worker's: the group whose members have left here, with nobody told yet
+    unsigned place_in_groups = ~0u;       // a worker's own; else the one that others share
     std::uint64_t pool_serial = 0;
     std::unique_ptr<injector::producer> door;   // the pool's; null: no memory for one
     account* next = nullptr;              // the pool's list
     account* next_of_thread = nullptr;    // the thread's list
 };
 
-// A member's credit (core/task/group.hpp): spent before the member is handed over, earned when it is over.
-void spend_credit(account& books, group_core& g) noexcept;
-void earn_credit(account& books, group_core& g) noexcept;
-// The worker turns to something else than that group; null: to nothing of any group.
+// The worker turns to something else than that group; null: to nothing of any group. Whoever waits for the one before is told.
 void turn_to(account& books, group_core* g) noexcept;
+// A member is over on this thread (core/task/group.hpp).
+void leave_group(account& books, group_core& g) noexcept;
 
 // While it lives the watchdog sees that this thread runs that frame; then what was interrupted is seen again.
 class shown_frame {

@@ -25,14 +25,20 @@ bool is_rejecting(std::uint32_t gate, bool from_a_task) noexcept {
     return (gate & gate_abrupt) != 0 || ((gate & gate_closed) != 0 && !from_a_task);
 }
 
+// To the worker's own deque.
+inline void push(worker& w, frame& f, const group_core* group) noexcept {
+    if (!w.tasks.push({&f, group != nullptr ? group->number() : 0})) {
+        w.books.spilled.announce();
+        w.pool.entrance.spill(f);
+    }
+    LASTLY_POINT("queued");
+    w.pool.idle.notify();
+}
+
 void enqueue(pool_core& pool, account& books, frame& f, const group_core* group) noexcept {
     if (LASTLY_FAULT("task-dropped") && reinterpret_cast<std::uintptr_t>(&f) / 64 % 512 == 7) return;
-    if (!is_own_worker(pool)) {
-        pool.entrance.push(books.door.get(), f);
-    } else if (!this_thread.self->tasks.push({&f, group != nullptr ? group->number() : 0})) {
-        books.spilled.announce();
-        pool.entrance.spill(f);
-    }
+    if (is_own_worker(pool)) return push(*this_thread.self, f, group);
+    pool.entrance.push(books.door.get(), f);
     LASTLY_POINT("queued");
     pool.idle.notify();
 }
@@ -105,13 +111,13 @@ void withdraw(account& books, refusals account::* columns) noexcept {
     if (columns == &account::main && !books.worker) books.withdrawn.add();
 }
 
-void accept(pool_core& pool, account& books, frame& f, bool with_handle, group_core* group) noexcept {
-    if (!LASTLY_FAULT("L1-accepted")) books.accepted.add();
-    if (!LASTLY_FAULT("L3-attached")) books.main.attached.add(f.type().attached);
+// From here on the frame is the pool's; in which column that is counted the caller knows.
+inline void accept(pool_core& pool, account& books, frame& f, bool with_handle, group_core* group, unsigned place) noexcept {
+    if (f.type().attached != 0 && !LASTLY_FAULT("L3-attached")) books.main.attached.add(f.type().attached);
     f.owner.store(pool.anchor, release);                 // order: [F2] shows a walker the building phase
     f.stamp.store(coarse_now_ms(), release);             // order: [F2] shows a walker the building phase
     f.state.store((with_handle ? handle : 0u) | (group != nullptr ? group->number() << group_shift : 0u), release);   // order: [F2] shows a walker the building phase
-    if (group != nullptr) spend_credit(books, *group);
+    if (group != nullptr) group->enter(place);
     f.show(phase::queued, 0, f.type().attached);
 }
 
@@ -140,8 +146,10 @@ verdict admit(pool_core& pool, account* books, frame& f, bool with_handle, patie
         withdraw(*books, columns);
         return {refused, columns};
     }
-    accept(pool, *books, f, with_handle, group);
-    if (room == room_result::run_here) run_here(pool, *books, f);
+    if (!LASTLY_FAULT("L1-accepted")) books->accepted.add();
+    const bool runs_here = room == room_result::run_here;   // no queue lies between its entry and its look at the group's context (U8)
+    accept(pool, *books, f, with_handle, group, runs_here ? group_core::shared_place : books->place_in_groups);
+    if (runs_here) run_here(pool, *books, f);
     else enqueue(pool, *books, f, group);
     return {{}, columns};
 }
@@ -239,7 +247,20 @@ void end_refusal(run_record& r) noexcept {
 
 namespace {
 
-void submit(pool_core& pool, frame& f, bool with_handle, group_core* group) {
+// A task that runs on a worker of the pool submits, and nothing stands in the way: the pool cannot close before that task is over, so nobody
+// looks for the attempt. False: some other case. With any planted fault, too: that one knows the long way.
+inline bool spawn_at_once(pool_core& pool, frame& f, bool with_handle, group_core* group) noexcept {
+    worker* const w = this_thread.self;
+    const run_record* const parent = this_thread.current;
+    if (w == nullptr || &w->pool != &pool || parent == nullptr || parent->pool != pool.anchor || parent->rejected) return false;
+    if (pool.options.capacity != 0 || pool.anchor->abrupt() || any_fault_active()) return false;
+    w->books.spawned.add();
+    accept(pool, w->books, f, with_handle, group, w->books.place_in_groups);
+    push(*w, f, group);
+    return true;
+}
+
+[[gnu::noinline]] void submit(pool_core& pool, frame& f, bool with_handle, group_core* group) {
     std::error_code refused;
     {
         const call here(pool);
@@ -253,8 +274,12 @@ void submit(pool_core& pool, frame& f, bool with_handle, group_core* group) {
 
 }   // namespace
 
-void submit_frame(pool_core& pool, frame& f, bool with_handle) { submit(pool, f, with_handle, nullptr); }
-void spawn_frame(pool_core& pool, group_core& g, frame& f, bool with_handle) { submit(pool, f, with_handle, &g); }
+void submit_frame(pool_core& pool, frame& f, bool with_handle) {
+    if (!spawn_at_once(pool, f, with_handle, nullptr)) submit(pool, f, with_handle, nullptr);
+}
+void spawn_frame(pool_core& pool, group_core& g, frame& f, bool with_handle) {
+    if (!spawn_at_once(pool, f, with_handle, &g)) submit(pool, f, with_handle, &g);
+}
 
 std::error_code try_submit_frame(pool_core& pool, frame& f, bool with_handle) noexcept {
     const call here(pool);

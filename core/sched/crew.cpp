@@ -98,7 +98,9 @@ void start_workers(pool_core& pool) {
 void add_worker(pool_core& pool, bool stands_in) {
     account* const books = add_account(pool, true);
     if (books == nullptr) throw std::bad_alloc();
-    auto made = std::make_unique<worker>(pool, pool.workers.size(), stands_in, *books);
+    const unsigned index = pool.workers.size();
+    if (index < pool.options.workers) books->place_in_groups = index;
+    auto made = std::make_unique<worker>(pool, index, stands_in, *books);
     made->intake = pool.entrance.make_consumer();
     pool.workers.add(std::move(made));
 }
@@ -219,6 +221,7 @@ pool_core::pool_core(pool_options o)
     anchor->stand_aside = &stand_aside;
     anchor->sink = &sink;
     anchor->chain_warning = options.chain_warning;
+    anchor->workers = options.workers;
     anchor->run_in_place = &run_in_place;
     anchor->free_once_out = [](pool_core& pool) { lastly::detail::free_once_out(pool, account_for(pool)); };
     lease.open();

@@ -5,6 +5,7 @@
 #include "core/sched/pool_core.hpp"
 #include "core/sched/room.hpp"
 #include "core/task/completion.hpp"
+#include "core/task/context.hpp"
 #include "core/task/group.hpp"
 #include "core/task/run.hpp"
 #include "core/task/state.hpp"
@@ -32,7 +33,7 @@ void count_outcome(account& books, outcome_kind kind) noexcept {
 }
 
 // The chain has run: the outcome is counted, then published.
-void conclude(pool_core& pool, account& books, frame& f, run_record& r) noexcept {
+[[gnu::always_inline]] inline void conclude(pool_core& pool, account& books, frame& f, run_record& r) noexcept {
     if (LASTLY_FAULT("O4-count")) {
         publish(f, r);
         for (int i = 0; i < 1000; ++i) yield_thread();
@@ -40,7 +41,7 @@ void conclude(pool_core& pool, account& books, frame& f, run_record& r) noexcept
     books.main.take_finalizers(r);
     if (!std::exchange(r.is_counted, true)) {   // else what it called in `publish` has exited
         count_outcome(books, r.ended);
-        give_room_back(pool);   // whoever is told of the outcome finds room
+        if (pool.options.capacity != 0) give_room_back(pool);   // whoever is told of the outcome finds room
     }
     if (!LASTLY_FAULT("O4-count")) publish(f, r);
 }
@@ -61,12 +62,12 @@ public:
         this_thread.current = &r;
         books.now.store(&f, release);   // order: [K2] the watchdog sees a frame that was handed out
     }
-    ~run_end() {
+    [[gnu::always_inline]] ~run_end() {
         conclude(pool_, books_, task_, run_);
         books_.now.store(interrupted_, release);   // order: [K2] the task that was interrupted is shown again
         retire(books_, run_);
         this_thread.current = run_.outer;
-        if (run_.group != nullptr) earn_credit(books_, *run_.group);   // whoever waits for the group finds nothing of this task alive
+        if (run_.group != nullptr) leave_group(books_, *run_.group);   // whoever waits for the group finds nothing of this task alive
     }
     run_end(const run_end&) = delete;
     run_end& operator=(const run_end&) = delete;
@@ -81,15 +82,32 @@ private:
 
 }   // namespace
 
+namespace {
+
+// A task with neither handle nor context of its own learns of its stop from its group and its pool.
+bool may_be_stopped(const pool_core& pool, const frame& f, const run_record& r) noexcept {
+    const frame_ops& ops = f.type();
+    return ops.has_handle_part || ops.has_context || pool.anchor->abrupt() || (r.group != nullptr && r.group->context()->stopped());
+}
+
+bool is_stopped(const pool_core& pool, frame& f, run_record& r) noexcept {
+    const stop_sources others{attached_context(f), r.group != nullptr ? r.group->context() : nullptr, LASTLY_FAULT("S1") ? 0 : pool.anchor->gate_now()};
+    std::error_code cause;
+    if (!find_stop(f, others, cause)) return false;
+    r.cause = cause;
+    return true;
+}
+
+}   // namespace
+
 void run_frame(pool_core& pool, account& books, frame& f) {
     run_record r;
     r.pool = pool.anchor;
     r.books = &books;
     if (books.worker) r.forks = &this_thread.self->branches;
     if (const std::uint32_t number = f.state.load(relaxed) >> group_shift) r.group = &group_at(number);   // order: this thread holds the frame
-    if (books.credit_of != r.group) turn_to(books, r.group);
-    const stop_sources others{attached_context(f), r.group != nullptr ? r.group->context() : nullptr, LASTLY_FAULT("S1") ? 0 : pool.anchor->gate_now()};
-    r.start = !find_stop(f, others, r.cause) || LASTLY_FAULT("C2");
+    if (books.works_for != r.group) turn_to(books, r.group);
+    if (may_be_stopped(pool, f, r)) r.start = !is_stopped(pool, f, r) || LASTLY_FAULT("C2");
     if (LASTLY_FAULT("O4") && f.type().has_handle_part) f.state.fetch_or(done, acq_rel);   // order: [T4] a planted fault: too early
     const run_end end(pool, books, f, r);
     execute(f, r);
@@ -110,7 +128,7 @@ void end_runs_here(std::error_code cause) {
             conclude(pool, *r->books, *r->task, *r);
             retire(*r->books, *r);
             this_thread.current = r->outer;
-            if (r->group != nullptr) earn_credit(*r->books, *r->group);
+            if (r->group != nullptr) leave_group(*r->books, *r->group);
             tell_watchers(pool);
         } else if (r->rejected && r->pool != nullptr) {
             count_refusal(*r);   // the call never departs: it is beneath
@@ -125,27 +143,6 @@ void end_runs_here(std::error_code cause) {
 }
 
 namespace {
-
-// One level deeper while it lives. In a hook of the user's, whoever waits for quiescence would not hear of the task before the hook ends.
-class deeper {
-public:
-    explicit deeper(worker& w) noexcept : worker_(w) {
-        ++worker_.help_depth;
-        offer_all_branches(w.branches);   // of what waits below: nobody comes back to it before this is over
-    }
-    ~deeper() {
-        --worker_.help_depth;
-        if (worker_.in_hook) tell_watchers(worker_.pool);
-    }
-    // What ran on this level has come back.
-    void end() noexcept { fresh_.restore(); }
-    deeper(const deeper&) = delete;
-    deeper& operator=(const deeper&) = delete;
-
-private:
-    worker& worker_;
-    nothing_caught fresh_;   // by what waits below
-};
 
 bool is_husk(const frame& f) noexcept {
     const frame_ops* const ops = f.ops.load(relaxed);   // order: a thief may have it, and the frame be another's, or zeros: then the pop fails
@@ -181,10 +178,13 @@ bool take_youngest(worker& w, frame& f) noexcept {
 
 }   // namespace
 
-void run_while_waiting(worker& w, frame& f) {
-    deeper level(w);
-    run_from_queue(w.pool, w.books, f);
-    level.end();
+deeper::deeper(worker& w) noexcept : worker_(w) {
+    ++worker_.help_depth;
+    offer_all_branches(w.branches);   // of what waits below: nobody comes back to it before this is over
+}
+deeper::~deeper() {
+    --worker_.help_depth;
+    if (worker_.in_hook) tell_watchers(worker_.pool);   // whoever waits for quiescence would not hear of it before the hook ends
 }
 
 void run_while_waiting(worker& w, branch& b) {
@@ -206,11 +206,6 @@ bool run_in_place(pool_core& pool, frame& f) {
     throw_husks_away(w);
     if (leaves_husk && ++w.husks_left % husks_before_sweep == 0) sweep(w);
     return true;
-}
-
-void run_from_queue(pool_core& pool, account& books, frame& f) {
-    if (f.type().has_handle_part && take_from_queue(f) == take_result::was_husk) return;
-    run_frame(pool, books, f);
 }
 
 }   // namespace lastly::detail

@@ -38,7 +38,8 @@ bool is_needed(std::uint32_t number, const group_core& awaited) noexcept {
 deque_filter members_of(group_core& g) noexcept {
     return {[](const deque_item& item, void* awaited) {
                 if (LASTLY_FAULT("W1-foreign")) return true;
-                return is_needed(number_of(item), *static_cast<group_core*>(awaited));
+                const auto& wanted = *static_cast<group_core*>(awaited);
+                return item.tag == wanted.number() || is_needed(number_of(item), wanted);
             }, &g};
 }
 
@@ -54,18 +55,41 @@ frame* find_member(worker& w, group_core& g) noexcept {
     return nullptr;
 }
 
+// While it lives, this worker runs members of that group, and nobody is told after each of them.
+class awaiting {
+public:
+    awaiting(worker& w, const group_core& g) noexcept : worker_(w), outer_(std::exchange(w.awaited, &g)) {}
+    ~awaiting() { worker_.awaited = outer_; }
+    awaiting(const awaiting&) = delete;
+    awaiting& operator=(const awaiting&) = delete;
+
+private:
+    worker& worker_;
+    const group_core* const outer_;
+};
+
+// Runs a member, and then what stands at the young end of its own deque as long as that is wanted. False: there was none.
+bool run_members(worker& w, group_core& g) {
+    frame* f = find_member(w, g);
+    if (f == nullptr) return false;
+    const deque_filter wanted = members_of(g);
+    run_while_waiting(w, f, [&w, &wanted] {
+        deque_item item;
+        return w.tasks.pop_if(wanted, item) ? item.task : nullptr;
+    });
+    return true;
+}
+
 // Runs members until the group is complete, or none was to be found for a while.
 void help_group(worker& w, group_core& g) {
+    const awaiting here(w, g);
     const std::uint32_t limit = w.pool.options.tuning.help_depth;
     for (std::uint32_t round = 0; round < w.pool.options.tuning.spin_rounds; ++round) {
-        turn_to(w.books, nullptr);   // this worker's own credits keep the group from being complete
+        turn_to(w.books, nullptr);   // whoever else waits for it is told
         if (g.is_complete()) return;
-        if (w.help_depth < limit) {
-            if (frame* const f = find_member(w, g)) {
-                run_while_waiting(w, *f);
-                round = 0;
-                continue;
-            }
+        if (w.help_depth < limit && run_members(w, g)) {
+            round = 0;
+            continue;
         }
         for (unsigned i = 0; i < pauses_a_round; ++i) pause_cpu();
     }

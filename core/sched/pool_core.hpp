@@ -14,6 +14,7 @@
 #include "core/structures/event_count.hpp"
 #include "core/structures/injector.hpp"
 #include "core/task/anchor.hpp"
+#include "core/task/state.hpp"
 #include "lastly/context.hpp"
 #include "lastly/ledger.hpp"
 #include "lastly/options.hpp"
@@ -109,10 +110,13 @@ void tell_watchers(pool_core& pool) noexcept;
 bool runs_accepted_task(const pool_core& pool) noexcept;
 
 // core/sched/execution.cpp
-// Runs a frame that was taken from a queue (a husk is thrown away).
-void run_from_queue(pool_core& pool, account& books, frame& f);
 // Runs a frame that this thread has the sole right to.
 void run_frame(pool_core& pool, account& books, frame& f);
+// Runs a frame that was taken from a queue (a husk is thrown away).
+inline void run_from_queue(pool_core& pool, account& books, frame& f) {
+    if (f.type().has_handle_part && take_from_queue(f) == take_result::was_husk) return;
+    run_frame(pool, books, f);
+}
 // No body that runs on this thread goes on (P2): the chains of all of them run, innermost first, and their waiters are told. If a finalizer leaves the
 // thread meanwhile, whoever catches that calls it again for the rest.
 void end_runs_here(std::error_code cause);
@@ -126,9 +130,28 @@ void run_stolen(worker& w, branch& b);
 void end_stolen(run_record& r, branch_end how) noexcept;
 
 // core/sched/execution.cpp
-// A worker that waits runs this meanwhile, one level deeper.
-void run_while_waiting(worker& w, frame& f);
+// A worker that waits runs something meanwhile: one level deeper while it lives.
+class deeper {
+public:
+    explicit deeper(worker& w) noexcept;
+    ~deeper();
+    // What ran on this level has come back.
+    void end() noexcept { fresh_.restore(); }
+    deeper(const deeper&) = delete;
+    deeper& operator=(const deeper&) = delete;
+
+private:
+    worker& worker_;
+    nothing_caught fresh_;   // by what waits below
+};
 void run_while_waiting(worker& w, branch& b);
+// The frame, then what `next()` takes from a queue until that is null.
+template <class Next>
+void run_while_waiting(worker& w, frame* f, Next next) {
+    deeper level(w);
+    for (; f != nullptr; f = next()) run_from_queue(w.pool, w.books, *f);
+    level.end();
+}
 // Claims the task where it stands in a queue, and runs it likewise. False: it stands in none, or the worker is as deep as it may.
 bool run_in_place(pool_core& pool, frame& f);
 

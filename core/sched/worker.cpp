@@ -273,7 +273,7 @@ bool run_anything(worker& w) {
     finding f{next_own(w), nullptr};
     if (!f) f.task = take_batch(w);
     if (!f) f = take_from_anybody(w.pool);
-    if (f.task != nullptr) run_while_waiting(w, *f.task);
+    if (f.task != nullptr) run_while_waiting(w, f.task, [] { return nullptr; });
     else if (f.part != nullptr) run_while_waiting(w, *f.part);
     return static_cast<bool>(f);
 }

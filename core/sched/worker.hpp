@@ -29,6 +29,7 @@ struct alignas(64) worker {
     std::unique_ptr<injector::consumer> intake;
     std::uint64_t random;
     std::uint32_t ticks = 0;
+    const group_core* awaited = nullptr;   // the group whose members it runs meanwhile
     std::uint32_t help_depth = 0;   // tasks that it runs one inside the other while it waits
     std::uint32_t husks_left = 0;   // by its claims, so far
     bool in_hook = false;           // of the user's: it is not at work; its own thread's

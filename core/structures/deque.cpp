@@ -8,34 +8,14 @@
 
 namespace lastly::detail {
 
-struct deque::buffer {
-    struct slot {
-        atomic<frame*> task;
-        atomic<std::uintptr_t> tag;
-    };
-    std::size_t mask;
-    buffer* older;   // outgrown, kept for late thieves
-    slot* slots;
-
-    static buffer* make(std::size_t capacity, buffer* older) noexcept {
-        auto* const b = new (std::nothrow) buffer{capacity - 1, older, nullptr};
-        if (b == nullptr) return nullptr;
-        b->slots = new (std::nothrow) slot[capacity];
-        if (b->slots != nullptr) return b;
-        delete b;
-        return nullptr;
-    }
-    slot& at(std::int64_t i) noexcept { return slots[static_cast<std::size_t>(i) & mask]; }
-    void put(std::int64_t i, deque_item item) noexcept {
-        // order (block): published by the store of bottom that follows (D1)
-        at(i).task.store(item.task, relaxed);
-        at(i).tag.store(item.tag, relaxed);
-    }
-    deque_item get(std::int64_t i) noexcept {
-        // order (block): bottom was read before (D1), or the owner wrote it; counts only if top is moved afterwards
-        return {at(i).task.load(relaxed), at(i).tag.load(relaxed)};
-    }
-};
+deque::buffer* deque::buffer::make(std::size_t capacity, buffer* older) noexcept {
+    auto* const b = new (std::nothrow) buffer{capacity - 1, older, nullptr};
+    if (b == nullptr) return nullptr;
+    b->slots = new (std::nothrow) slot[capacity];
+    if (b->slots != nullptr) return b;
+    delete b;
+    return nullptr;
+}
 
 deque::deque(std::size_t capacity) : buffer_(buffer::make(capacity, nullptr)) {
     if (buffer_.load(relaxed) == nullptr) throw std::bad_alloc();   // order: not shared yet
@@ -72,8 +52,6 @@ deque::buffer* deque::room_for(std::int64_t bottom, std::int64_t top, std::size_
     return grown;
 }
 
-bool deque::push(deque_item item) noexcept { return push_all(&item, 1); }
-
 bool deque::push_all(const deque_item* items, std::size_t count) noexcept {
     const std::int64_t b = bottom_.load(relaxed);   // order: only the owner stores it
     buffer* into = buffer_.load(relaxed);           // order: only the owner stores it
@@ -85,28 +63,6 @@ bool deque::push_all(const deque_item* items, std::size_t count) noexcept {
     for (std::size_t i = 0; i < count; ++i) into->put(b + static_cast<std::int64_t>(i), items[count - 1 - i]);
     bottom_.store(b + static_cast<std::int64_t>(count), seq_cst);   // order: [D1] publishes the slots; [I2] before the owner's look at the sleepers
     return true;
-}
-
-bool deque::pop(deque_item& item) noexcept {
-    const std::int64_t b = bottom_.load(relaxed) - 1;   // order: only the owner stores it
-    if (b < top_seen_) return false;
-    bottom_.store(b, seq_cst);                          // order: [D4] before the look at top: a thief sees this bottom, or we see its top
-    const std::int64_t t = top_.load(seq_cst);          // order: [D4] after the store of bottom
-    top_seen_ = t;
-    LASTLY_POINT("deque-pop");
-    if (t < b) {
-        item = buffer_.load(relaxed)->get(b);           // order: only the owner stores it
-        return true;
-    }
-    bool mine = false;
-    if (t == b) {
-        item = buffer_.load(relaxed)->get(b);           // order: only the owner stores it
-        std::int64_t expected = t;
-        mine = top_.compare_exchange_strong(expected, t + 1, seq_cst, seq_cst);   // order: [D3][D4] the last item goes to whoever moves top
-        top_seen_ = t + 1;
-    }
-    bottom_.store(b + 1, relaxed);                      // order: restores the empty deque; hides no item
-    return mine;
 }
 
 bool deque::steal(deque_item& item, bool& contended) noexcept {
@@ -122,12 +78,6 @@ bool deque::steal(deque_item& item, bool& contended) noexcept {
     if (top_.compare_exchange_strong(t, t + 1, seq_cst, relaxed)) return true;   // order: [D3] the slot was read before; [D4] once only
     contended = true;
     return false;
-}
-
-bool deque::pop_if(const deque_filter& filter, deque_item& item) noexcept {
-    const std::int64_t b = bottom_.load(relaxed) - 1;   // order: only the owner stores it
-    if (b < top_seen_ || !filter(buffer_.load(relaxed)->get(b))) return false;   // order: only the owner stores it
-    return pop(item);   // the same one, or a thief was faster
 }
 
 bool deque::steal_if(const deque_filter& filter, deque_item& item) noexcept {

@@ -8,6 +8,7 @@
 // without touching the frame.
 #pragma once
 
+#include "core/base/test_point.hpp"
 #include "lastly/detail/atomic.hpp"
 
 #include <cstddef>
@@ -60,5 +61,65 @@ private:
     atomic<buffer*> buffer_;
     std::int64_t top_seen_ = 0;   // the owner's: at most top
 };
+
+struct deque::buffer {
+    struct slot {
+        atomic<frame*> task;
+        atomic<std::uintptr_t> tag;
+    };
+    std::size_t mask;
+    buffer* older;   // outgrown, kept for late thieves
+    slot* slots;
+
+    static buffer* make(std::size_t capacity, buffer* older) noexcept;
+    slot& at(std::int64_t i) noexcept { return slots[static_cast<std::size_t>(i) & mask]; }
+    void put(std::int64_t i, deque_item item) noexcept {
+        // order (block): published by the store of bottom that follows (D1)
+        at(i).task.store(item.task, relaxed);
+        at(i).tag.store(item.tag, relaxed);
+    }
+    deque_item get(std::int64_t i) noexcept {
+        // order (block): bottom was read before (D1), or the owner wrote it; counts only if top is moved afterwards
+        return {at(i).task.load(relaxed), at(i).tag.load(relaxed)};
+    }
+};
+
+// With room in sight; else the owner looks again, and grows.
+inline bool deque::push(deque_item item) noexcept {
+    const std::int64_t b = bottom_.load(relaxed);   // order: only the owner stores it
+    buffer* const into = buffer_.load(relaxed);     // order: only the owner stores it
+    if (static_cast<std::size_t>(b - top_seen_) > into->mask) return push_all(&item, 1);
+    into->put(b, item);
+    bottom_.store(b + 1, seq_cst);   // order: [D1] publishes the slot; [I2] before the owner's look at the sleepers
+    return true;
+}
+
+inline bool deque::pop(deque_item& item) noexcept {
+    const std::int64_t b = bottom_.load(relaxed) - 1;   // order: only the owner stores it
+    if (b < top_seen_) return false;
+    bottom_.store(b, seq_cst);                          // order: [D4] before the look at top: a thief sees this bottom, or we see its top
+    const std::int64_t t = top_.load(seq_cst);          // order: [D4] after the store of bottom
+    top_seen_ = t;
+    LASTLY_POINT("deque-pop");
+    if (t < b) {
+        item = buffer_.load(relaxed)->get(b);           // order: only the owner stores it
+        return true;
+    }
+    bool mine = false;
+    if (t == b) {
+        item = buffer_.load(relaxed)->get(b);           // order: only the owner stores it
+        std::int64_t expected = t;
+        mine = top_.compare_exchange_strong(expected, t + 1, seq_cst, seq_cst);   // order: [D3][D4] the last item goes to whoever moves top
+        top_seen_ = t + 1;
+    }
+    bottom_.store(b + 1, relaxed);                      // order: restores the empty deque; hides no item
+    return mine;
+}
+
+inline bool deque::pop_if(const deque_filter& filter, deque_item& item) noexcept {
+    const std::int64_t b = bottom_.load(relaxed) - 1;   // order: only the owner stores it
+    if (b < top_seen_ || !filter(buffer_.load(relaxed)->get(b))) return false;   // order: only the owner stores it
+    return pop(item);   // the same one, or a thief was faster
+}
 
 }   // namespace lastly::detail

@@ -11,18 +11,6 @@
 
 namespace lastly::detail {
 
-// A thread's hoard: per class two magazines, and the rest of a slab that nobody has used yet.
-class frame_cache {
-public:
-    struct shelf {
-        magazine* loaded = nullptr;
-        magazine* spare = nullptr;
-        std::byte* fresh = nullptr;
-        std::byte* fresh_end = nullptr;
-    };
-    shelf of[cached_kinds][small_classes];
-};
-
 namespace {
 
 frame_list lone[cached_kinds][small_classes];   // blocks freed when there was no memory for a magazine
@@ -90,32 +78,21 @@ void flush_shelf(frame_cache::shelf& s, block_kind kind, std::uint32_t size_clas
 
 std::size_t usable_bytes(std::size_t bytes) noexcept { return bytes_of(class_of(bytes)); }
 
-void* allocate_block(block_kind kind, std::size_t bytes) noexcept {
-    const std::uint32_t size_class = class_of(bytes);
+void* allocate_elsewhere(block_kind kind, std::uint32_t size_class) noexcept {
     if (size_class >= small_classes) return size_class == no_class ? nullptr : take_slabs(size_class, kind);
     frame_cache* const cache = cache_of_thread();
     if (cache == nullptr) return take_lone(kind, size_class);
-    frame_cache::shelf& s = cache->of[static_cast<int>(kind)][size_class];
-    if (s.loaded == nullptr || s.loaded->count == 0) return allocate_slowly(s, kind, size_class);
-    const std::uint32_t left = --s.loaded->count;
-    if (left >= 8) __builtin_prefetch(s.loaded->blocks[left - 8], 1);   // its line may still lie in another core's cache
-    return s.loaded->blocks[left];
+    return allocate_slowly(cache->of[static_cast<int>(kind)][size_class], kind, size_class);
 }
 
-void release_block(block_kind kind, std::size_t bytes, void* block) noexcept {
-    const std::uint32_t size_class = class_of(bytes);
+void release_elsewhere(block_kind kind, std::uint32_t size_class, void* block) noexcept {
     if (size_class >= small_classes) {
         give_slabs(static_cast<std::byte*>(block));
         return;
     }
     frame_cache* const cache = cache_of_thread();
-    if (cache == nullptr) {
-        lone[static_cast<int>(kind)][size_class].push(*static_cast<frame*>(block));
-        return;
-    }
-    frame_cache::shelf& s = cache->of[static_cast<int>(kind)][size_class];
-    if (s.loaded == nullptr || s.loaded->count == magazine::capacity) release_slowly(s, kind, size_class, block);
-    else s.loaded->blocks[s.loaded->count++] = block;
+    if (cache == nullptr) lone[static_cast<int>(kind)][size_class].push(*static_cast<frame*>(block));
+    else release_slowly(cache->of[static_cast<int>(kind)][size_class], kind, size_class, block);
 }
 
 void flush_thread_cache() noexcept {
@@ -130,15 +107,8 @@ void flush_thread_cache() noexcept {
 // Pages that went back to the system have forgotten their frames' generations: 4,096 births of a slab have their own.
 std::uint64_t first_generation(const frame& f) noexcept { return std::uint64_t{info_of(&f).births & 0xfff} << 20 | 1; }
 
-namespace {
-constexpr block_kind kind_of(bool named) noexcept { return named ? block_kind::named_frame : block_kind::frame; }
-}   // namespace
-
-frame* allocate_frame(std::size_t size_bytes, bool named) noexcept {
-    return static_cast<frame*>(allocate_block(kind_of(named), size_bytes));
-}
-
-void release_frame(frame& f, std::size_t size_bytes, bool named) noexcept { release_block(kind_of(named), size_bytes, &f); }
+frame* allocate_frame(block_size size, bool named) noexcept { return static_cast<frame*>(allocate_block(kind_of(named), size)); }
+void release_frame(frame& f, block_size size, bool named) noexcept { release_block(kind_of(named), size, &f); }
 
 void walk_frames(void (*visit)(frame&, void*), void* argument) {
     for (const block_kind kind : {block_kind::frame, block_kind::named_frame}) {

@@ -4,13 +4,44 @@
 // when all of a slab's blocks lie in the depot.
 #pragma once
 
-#include "core/structures/slab.hpp"
+#include "core/structures/magazine.hpp"
 #include "lastly/detail/frame.hpp"
+#include "lastly/detail/thread_block.hpp"
 
 namespace lastly::detail {
 
-void* allocate_block(block_kind kind, std::size_t bytes) noexcept;   // aligned to a cache line
-void release_block(block_kind kind, std::size_t bytes, void* block) noexcept;
+// A thread's hoard: per kind and class two magazines, and the rest of a slab that nobody has used yet.
+class frame_cache {
+public:
+    struct shelf {
+        magazine* loaded = nullptr;
+        magazine* spare = nullptr;
+        std::byte* fresh = nullptr;
+        std::byte* fresh_end = nullptr;
+    };
+    shelf of[cached_kinds][small_classes];
+};
+
+// Aligned to a cache line.
+[[gnu::noinline, gnu::cold]] void* allocate_elsewhere(block_kind kind, std::uint32_t size_class) noexcept;   // not from the loaded magazine
+[[gnu::noinline, gnu::cold]] void release_elsewhere(block_kind kind, std::uint32_t size_class, void* block) noexcept;
+inline void* allocate_block(block_kind kind, block_size size) noexcept {
+    frame_cache* const cache = this_thread.frames;
+    if (cache == nullptr || size.size_class >= small_classes) return allocate_elsewhere(kind, size.size_class);
+    magazine* const m = cache->of[static_cast<int>(kind)][size.size_class].loaded;
+    if (m == nullptr || m->count == 0) return allocate_elsewhere(kind, size.size_class);
+    const std::uint32_t left = --m->count;
+    if (left >= 8) __builtin_prefetch(m->blocks[left - 8], 1);   // its line may still lie in another core's cache
+    return m->blocks[left];
+}
+inline void release_block(block_kind kind, block_size size, void* block) noexcept {
+    frame_cache* const cache = this_thread.frames;
+    if (cache == nullptr || size.size_class >= small_classes) return release_elsewhere(kind, size.size_class, block);
+    magazine* const m = cache->of[static_cast<int>(kind)][size.size_class].loaded;
+    if (m == nullptr || m->count == magazine::capacity) return release_elsewhere(kind, size.size_class, block);
+    m->blocks[m->count++] = block;
+}
+constexpr block_kind kind_of(bool named) noexcept { return named ? block_kind::named_frame : block_kind::frame; }
 // What a block of `bytes` really holds.
 std::size_t usable_bytes(std::size_t bytes) noexcept;
 

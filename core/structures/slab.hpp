@@ -6,7 +6,7 @@
 // and size: wherever a walker expects a header there is one, or zeros.
 #pragma once
 
-#include "core/structures/size_classes.hpp"
+#include "lastly/detail/size_classes.hpp"
 #include "lastly/detail/atomic.hpp"
 
 namespace lastly::detail {

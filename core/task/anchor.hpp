@@ -65,6 +65,7 @@ public:
     error_sink* sink = nullptr;
     context_node* root = nullptr;   // what every task of the pool observes
     std::size_t chain_warning = 0;
+    unsigned workers = 1;
     // W1: claims the task where it stands in a queue, and runs it on this worker. False: it stands in none, or there are too many
     // tasks one inside the other on this thread. Set by the schedule floor.
     bool (*run_in_place)(pool_core&, frame&) = nullptr;

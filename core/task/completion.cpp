@@ -178,12 +178,7 @@ bool hand_to_handle(frame& f) noexcept {
 
 }   // namespace
 
-// Comes here once more if the sink, or the result's destructor, calls exit.
-void publish(frame& f, run_record& r) noexcept {
-    if (!f.type().has_handle_part) {
-        if (!r.abandoned) free_frame(f);   // else its captures may be in use for as long as the process lives
-        return;
-    }
+void publish_to_handle(frame& f, run_record& r) noexcept {
     if (r.abandoned) keep_frames();
     if (!r.is_unheld) {
         if (hand_to_handle(f)) return;

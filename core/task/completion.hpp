@@ -5,13 +5,18 @@
 #pragma once
 
 #include "core/task/anchor.hpp"
+#include "core/task/state.hpp"
 #include "lastly/detail/frame.hpp"
 
 namespace lastly::detail {
 
 // After the ledger counted the task, within its run: publishes the outcome; frees the frame unless a handle or a husk keeps it.
 // What destructors of a result that nobody takes register runs here and is in the record's columns afterwards.
-void publish(frame& f, run_record& r) noexcept;
+void publish_to_handle(frame& f, run_record& r) noexcept;   // once more if the sink, or the result's destructor, calls exit
+inline void publish(frame& f, run_record& r) noexcept {
+    if (f.type().has_handle_part) publish_to_handle(f, r);
+    else if (!r.abandoned) free_frame(f);   // else its captures may be in use for as long as the process lives
+}
 // A finished task's error, to the sink of its pool.
 void report_unread(pool_anchor& a, frame& f, const outcome& o) noexcept;
 // A pool's end: finished tasks that only handles keep; errors that nobody has looked at are reported (E5).

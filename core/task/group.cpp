@@ -12,6 +12,8 @@
 #include "core/task/state.hpp"
 #include "lastly/detail/fault.hpp"
 
+#include <algorithm>
+#include <bit>
 #include <memory>
 #include <mutex>
 #include <new>
@@ -24,10 +26,8 @@ namespace lastly::detail {
 
 namespace {
 
-constexpr std::uint32_t groups_per_chunk = 256;
 constexpr unsigned hops_looked_at = 64;
 
-atomic<group_core*> chunks[(group_core::max_groups + 1) / groups_per_chunk];
 std::mutex growth;              // a new chunk only
 std::uint32_t newest_chunk = 0; // the next one's place
 
@@ -35,9 +35,7 @@ tagged_stack<group_store> free_groups;
 
 }   // namespace
 
-group_core& group_at(std::uint32_t number) noexcept {
-    return chunks[number / groups_per_chunk].load(acquire)[number % groups_per_chunk];   // order: [U2] sees the chunk's groups
-}
+atomic<group_core*> group_store::chunks[(group_core::max_groups + 1) / groups_per_chunk];
 
 std::uint32_t group_of(const frame& f) noexcept { return f.state.load(acquire) >> group_shift; }   // order: [U1] sees the group as its owner prepared it
 
@@ -47,22 +45,31 @@ creation_site group_core::parent_site() const noexcept {
     return {file, parent_line_.load(acquire)};
 }
 
-void group_core::enter(unsigned line, std::uint64_t credits) noexcept {
-    entered_[line % lines].credits.fetch_add(credits, seq_cst);   // order: [U8] before the member reads the context; before it is handed over, whose end is counted by leave
-}
-
-void group_core::leave(std::uint64_t credits) noexcept {
-    LASTLY_POINT("leaving-a-group");
-    if (LASTLY_FAULT("credit-lost")) --credits;
-    left_.fetch_add(credits, seq_cst);   // order: [U3] whoever sees the sum sees what the members did; [U4] before the look at the waiters
+void group_core::tell(unsigned place) noexcept {
+    const places& p = *places_.load(acquire);   // order: [U1] sees the places
+    p.of[std::min(place, p.workers)].left.fetch_add(0, seq_cst);   // order: [U4] what left is seen, or the waiter by this thread
     if (complete_.has_waiters() && is_complete()) complete_.notify_all();
 }
 
 bool group_core::is_complete() const noexcept {
-    const std::uint64_t gone = left_.load(seq_cst);   // order: [U3] sees what the members did; [U4] after the intent to sleep was published
-    std::uint64_t come = 0;
-    for (const entrance& e : entered_) come += e.credits.load(seq_cst);   // order: [U3] entered before the members that left; [U8] after the context was replaced
+    const places& p = *places_.load(acquire);   // order: [U1] sees the places
+    std::uint64_t gone = 0, come = 0;
+    for (unsigned i = 0; i <= p.workers; ++i) gone += p.of[i].left.load(seq_cst);      // order: [U3] sees what the members did; [U4] after the intent to sleep was published
+    for (unsigned i = 0; i <= p.workers; ++i) come += p.of[i].entered.load(seq_cst);   // order: [U3] entered before the members that left; [U8] after the context was replaced
     return gone == come;
+}
+
+bool group_core::make_places(unsigned workers) noexcept {
+    places* const before = places_.load(relaxed);   // order: the group is this thread's
+    if (before != nullptr && before->workers >= workers) return true;
+    workers = std::bit_ceil(workers);
+    std::unique_ptr<counts[]> fresh(new (std::nothrow) counts[workers + 1]);
+    if (fresh == nullptr) return false;
+    auto* const made = new (std::nothrow) places{workers, before, fresh.get()};
+    if (made == nullptr) return false;
+    fresh.release();
+    places_.store(made, release);   // order: [U1] for whoever looks at this group from now on
+    return true;
 }
 
 void group_core::sleep_until_complete() noexcept { complete_.wait([this] { return is_complete(); }); }
@@ -170,7 +177,7 @@ namespace {
 std::uint32_t add_chunk() {
     const std::lock_guard lock(growth);
     if (const std::uint64_t meanwhile = free_groups.pop()) return static_cast<std::uint32_t>(meanwhile);
-    if (newest_chunk == std::size(chunks)) {
+    if (newest_chunk == std::size(group_store::chunks)) {
         throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again),
                                 "lastly: more than " + std::to_string(group_core::max_groups) + " task groups alive at once");
     }
@@ -208,6 +215,10 @@ group_core& group_store::take(pool_anchor& pool, bool fail_fast, group_parents p
     std::uint64_t number = free_groups.pop();
     if (number == 0) number = add_chunk();
     group_core& g = group_at(static_cast<std::uint32_t>(number));
+    if (!g.make_places(pool.workers)) {
+        free_groups.push(number);
+        throw std::bad_alloc();
+    }
     g.fail_fast_ = fail_fast;
     g.anchor_ = &pool;
     g.pool_serial_ = pool.serial();

@@ -2,9 +2,9 @@
 // Any thread. It lies in memory that is never given back and is taken over by later groups: whoever comes late reads a later
 // group's figures, never freed memory. The counting:
 //
-//   Each member has one credit while it is under way. Credits enter the group in batches, on one of four lines; a worker keeps
-//   what it holds in its account (sched/account.hpp), spends one for each member it spawns, gets one for each that is over, and
-//   lets all of them leave when it turns to something else. The group is complete when as many have left as have entered.
+//   Who spawns a member lets it enter, on whose thread it ends lets it leave, each in a place of its own: a worker's belongs to it
+//   alone, all other threads share the last one. The group is complete when as many have left as have entered. A worker does not look
+//   for waiters after each member that leaves, but when it turns to something else (`tell`; sched/account.hpp).
 //
 // Invariants: 1. Both sides only grow, for ever: a later group goes on from where this one stood. 2. `left` is read before
 // `entered`: equal sums mean that nothing was under way at the moment between. 3. The context is replaced when the group was complete
@@ -12,6 +12,7 @@
 // 4. A group with a member under way is not given back.
 #pragma once
 
+#include "core/base/test_point.hpp"
 #include "core/structures/event_count.hpp"
 #include "lastly/detail/frame.hpp"
 #include "lastly/detail/group.hpp"
@@ -50,9 +51,16 @@ public:
     std::uint64_t pool_serial() const noexcept { return pool_serial_; }
     creation_site parent_site() const noexcept;   // of the task that made it; file null: made outside a task
 
-    void enter(unsigned line, std::uint64_t credits) noexcept;
-    // The last touch by a thread that worked for the group. Wakes whoever waits if that completes it.
-    void leave(std::uint64_t credits) noexcept;
+    static constexpr unsigned shared_place = ~0u;
+    // `place`: a worker's own, below its pool's number of workers; else the shared one.
+    void enter(unsigned place, std::uint64_t members = 1) noexcept { add(place, &counts::entered, members); }
+    void leave(unsigned place, std::uint64_t members = 1) noexcept {
+        LASTLY_POINT("leaving-a-group");
+        if (LASTLY_FAULT("credit-lost")) --members;
+        add(place, &counts::left, members);
+    }
+    // After members left there: wakes whoever waits if the group is complete. The last touch by a thread that worked for it.
+    void tell(unsigned place) noexcept;
     bool is_complete() const noexcept;
     // Returns when the group is complete.
     void sleep_until_complete() noexcept;
@@ -88,10 +96,17 @@ public:
 private:
     friend struct group_store;
     void set_context(context_node* node) noexcept;
-    static constexpr unsigned lines = 4;
-    struct alignas(64) entrance {
-        atomic<std::uint64_t> credits{0};
+    struct alignas(64) counts {
+        atomic<std::uint64_t> entered{0}, left{0};
     };
+    struct places {
+        unsigned workers;   // the shared place follows theirs
+        places* older;      // outgrown, kept for whoever comes late
+        counts* of;
+    };
+    // For a pool of so many workers; false: no memory. Requires: it is complete, and nobody's.
+    bool make_places(unsigned workers) noexcept;
+    void add(unsigned place, atomic<std::uint64_t> counts::* side, std::uint64_t members) noexcept;
 
     std::uint32_t number_ = 0;
     bool fail_fast_ = true;
@@ -110,10 +125,19 @@ private:
     atomic<const char*> parent_file_{nullptr};
     atomic<std::uint32_t> parent_line_{0};
     atomic<std::uint64_t> next_free_{0};   // link of the free stack
-    alignas(64) atomic<std::uint64_t> left_{0};
+    atomic<places*> places_{nullptr};
     event_count complete_;
-    std::array<entrance, lines> entered_{};
 };
+
+inline void group_core::add(unsigned place, atomic<std::uint64_t> counts::* side, std::uint64_t members) noexcept {
+    const places& p = *places_.load(acquire);   // order: [U1] sees the places
+    if (place < p.workers) {
+        atomic<std::uint64_t>& own = p.of[place].*side;
+        own.store(own.load(relaxed) + members, release);   // order: [U3] whoever sees the sum sees what came before; the load is the only writer's own
+    } else {
+        (p.of[p.workers].*side).fetch_add(members, seq_cst);   // order: [U3] whoever sees the sum sees what came before
+    }
+}
 
 // The group of that number, which has a member under way or is held otherwise.
 group_core& group_at(std::uint32_t number) noexcept;
@@ -121,6 +145,8 @@ group_core& group_at(std::uint32_t number) noexcept;
 std::uint32_t group_of(const frame& f) noexcept;
 
 struct group_store {
+    static constexpr std::uint32_t groups_per_chunk = 256;
+    static atomic<group_core*> chunks[(group_core::max_groups + 1) / groups_per_chunk];
     static atomic<std::uint64_t>& link(std::uint64_t number) noexcept;   // of the stack of free groups
     static std::uint32_t fill_chunk(std::uint32_t chunk);                // more groups; the number of one
     // A group with a context below those parents. Throws std::bad_alloc, and std::system_error if there are too many.
@@ -134,5 +160,9 @@ struct group_store {
     static lastly::context another_context(const group_core& g);
     static void renew(group_core& g, lastly::context fresh) noexcept;
 };
+
+inline group_core& group_at(std::uint32_t number) noexcept {
+    return group_store::chunks[number / group_store::groups_per_chunk].load(acquire)[number % group_store::groups_per_chunk];   // order: [U2] sees the chunk's groups
+}
 
 }   // namespace lastly::detail

@@ -24,18 +24,6 @@ run_scope::run_scope(run_record& r) noexcept {
 }
 run_scope::~run_scope() { this_thread.current = this_thread.current->outer; }
 
-void execute(frame& f, run_record& r) {
-    const frame_ops& ops = f.type();
-    r.task = r.shown = &f;
-    const std::size_t used = (ops.size_bytes + alignof(chain_node) - 1) / alignof(chain_node) * alignof(chain_node);
-    r.spare = f.at(used);
-    r.spare_end = f.at(usable_bytes(ops.size_bytes));
-    if (r.spare > r.spare_end) r.spare = r.spare_end;
-    r.attached_pending = ops.attached;
-    ops.execute(f, r);
-    r.reported = r.told_before = nullptr;   // whoever takes the error next holds it alone (O4)
-}
-
 const char* name_of(const run_record& r) noexcept {
     if (r.name != nullptr) return r.name;
     return r.task != nullptr && r.site.file == nullptr ? name_of(*r.task) : "";

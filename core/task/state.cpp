@@ -43,12 +43,10 @@ void end_writing(atomic<std::uint32_t>& word, std::uint32_t parts) noexcept { wo
 
 bool is_kept(const frame& f) noexcept { return (f.state.load(acquire) & (handle | pinned)) != 0; }   // order: [T4] a figure for people
 
-void free_frame(frame& f) noexcept {
+void drop_contexts(frame& f) noexcept {
     const frame_ops& ops = f.type();
     if (ops.has_context) std::destroy_at(&context_in(f));
     if (ops.has_handle_part && (f.state.load(acquire) & node_set) != 0) slot_of(f).node->release();   // order: [T3] sees the node
-    f.show(phase::free, 0, 0);
-    release_frame(f, ops.size_bytes, ops.named);
 }
 
 void keep_frames() noexcept { frames_are_kept.store(true, relaxed); }          // order: before the outcome is published (T4)

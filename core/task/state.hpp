@@ -19,6 +19,7 @@
 // whoever unpins it does that.
 #pragma once
 
+#include "core/structures/frame_store.hpp"
 #include "lastly/detail/frame.hpp"
 
 namespace lastly::detail {
@@ -70,7 +71,14 @@ void end_writing(atomic<std::uint32_t>& word, std::uint32_t parts) noexcept;
 // Does a handle keep it? Else it is a husk in some queue, or about to be freed.
 bool is_kept(const frame& f) noexcept;
 
-void free_frame(frame& f) noexcept;
+// The attached context, and the task's own, let go.
+void drop_contexts(frame& f) noexcept;
+inline void free_frame(frame& f) noexcept {
+    const frame_ops& ops = f.type();
+    if (ops.has_context || ops.has_handle_part) drop_contexts(f);
+    f.show(phase::free, 0, 0);
+    release_block(kind_of(ops.named), ops.size, &f);
+}
 // From now on no frame with a handle is freed: a run was abandoned, and captures may be in use for as long as the process lives (P2).
 void keep_frames() noexcept;
 // In a child that was forked meanwhile. Requires: no other thread is there.

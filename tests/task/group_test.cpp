@@ -23,8 +23,9 @@ namespace {
 // A group that goes back to the store.
 class held_group {
 public:
-    explicit held_group(group_parents parents = {}, bool fail_fast = true)
-        : group_(group_store::take(*lease_.get(), fail_fast, std::move(parents), {"made.cpp", 7})) {}
+    // Of a pool with so many workers: from that number on, places are one shared place.
+    explicit held_group(group_parents parents = {}, bool fail_fast = true, unsigned workers = 1)
+        : group_((lease_.get()->workers = workers, group_store::take(*lease_.get(), fail_fast, std::move(parents), {"made.cpp", 7}))) {}
     ~held_group() { group_store::give(group_); }
     held_group(const held_group&) = delete;
     held_group& operator=(const held_group&) = delete;
@@ -89,19 +90,42 @@ private:
 
 }   // namespace
 
-TEST_CASE("group: it is complete when as many credits have left as have entered, on whatever line") {
+TEST_CASE("group: it is complete when as many members have left as have entered, in whatever place") {
     const held_group g;
     CHECK(g->is_complete());
-    for (unsigned line = 0; line < 9; ++line) g->enter(line, 64);
+    for (unsigned place = 0; place < 9; ++place) g->enter(place, 64);
     CHECK_FALSE(g->is_complete());
-    for (int i = 0; i < 8; ++i) g->leave(64);
-    g->leave(63);
+    for (unsigned place = 9; place > 1; --place) g->leave(place, 64);
+    g->leave(0, 63);
     CHECK_FALSE(g->is_complete());
     g->leave(1);
     CHECK(g->is_complete());
 }
 
-TEST_CASE("group: the last credit that leaves wakes whoever sleeps") {
+TEST_CASE("group: a later pool's has a place for each of its workers, and goes on from a complete group's sums") {
+    lastly::detail::group_core* first = nullptr;
+    {
+        const held_group g;
+        first = &*g;
+        g->enter(0, 3);
+        g->leave(7, 3);
+    }
+    const held_group more({}, true, 9);
+    REQUIRE(&*more == first);   // the last one that was given back is taken first
+    CHECK(more->is_complete());
+    std::vector<std::thread> workers;
+    for (unsigned place = 0; place < 9; ++place) {
+        workers.emplace_back([&more, place] {
+            for (int i = 0; i < 10'000; ++i) more->enter(place);
+            for (int i = 0; i < 10'000; ++i) more->leave(place);
+            more->tell(place);
+        });
+    }
+    for (std::thread& w : workers) w.join();
+    CHECK(more->is_complete());
+}
+
+TEST_CASE("group: the last one that leaves, and tells, wakes whoever sleeps") {
     for (int round = 0; round < 200; ++round) {
         const held_group g;
         g->enter(0, 3);
@@ -112,10 +136,12 @@ TEST_CASE("group: the last credit that leaves wakes whoever sleeps") {
         });
         std::thread other([&] {
             left += 2;
-            g->leave(2);
+            g->leave(1, 2);
+            g->tell(1);
         });
         ++left;
-        g->leave(1);
+        g->leave(0);
+        g->tell(0);
         sleeper.join();
         other.join();
     }
@@ -129,7 +155,7 @@ TEST_CASE("group: many threads that enter and leave never show it complete while
     for (unsigned t = 0; t < 4; ++t) {
         threads.emplace_back([&, t] {
             for (int i = 0; i < 5'000; ++i) {
-                g->enter(t + static_cast<unsigned>(i), 2);
+                g->enter(1 + t + static_cast<unsigned>(i), 2);
                 if (g->is_complete()) seen = true;
                 g->leave(1);
                 g->leave(1);
@@ -204,7 +230,7 @@ TEST_CASE("group: a later one goes on from the counts of the one before, with a 
         CHECK(number <= group_core::max_groups);
         CHECK(&group_at(number) == &*g);
         g->enter(1, 5);
-        g->leave(5);
+        g->leave(1, 5);
         g->note_dropped(gate_abrupt);
         CHECK(fail_member(*g, "nobody takes it"));
         CHECK(g->cancel(lastly::errc::discarded));

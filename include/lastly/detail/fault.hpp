@@ -18,6 +18,11 @@ constexpr std::uint64_t fault_id(const char* name) noexcept {
 LASTLY_EXPORT bool fault_active(std::uint64_t id) noexcept;
 LASTLY_EXPORT void activate_fault(const char* name) noexcept;   // null: none
 LASTLY_EXPORT bool built_with_faults() noexcept;
+#ifdef LASTLY_FAULTS
+LASTLY_EXPORT bool any_fault_active() noexcept;
+#else
+constexpr bool any_fault_active() noexcept { return false; }
+#endif
 
 }   // namespace lastly::detail
 

@@ -21,6 +21,7 @@
 #include <lastly/context.hpp>
 #include <lastly/detail/atomic.hpp>
 #include <lastly/detail/export.hpp>
+#include <lastly/detail/size_classes.hpp>
 #include <lastly/outcome.hpp>
 
 #include <cstddef>
@@ -100,7 +101,7 @@ struct frame_ops {
     void (*finish)(frame&, run_record&);    // the body, or a finalizer, was left for good: what remains of the chain
     void (*destroy_result)(frame&);         // with a handle only: what the handle did not take
     outcome* (*outcome_in)(frame&);         // with a handle only: where the outcome lies
-    std::uint32_t size_bytes;               // in use; what the frame store adds is spare room for deferred finalizers
+    block_size size;                        // what a block holds beyond the frame is spare room for deferred finalizers
     std::uint8_t attached;                  // attached finalizers
     bool named;
     bool has_handle_part;
@@ -159,6 +160,21 @@ struct stay {
     static stay* of(const pool_anchor& a) noexcept;
 };
 
+// An error code that costs nothing to make as long as it is empty.
+class late_code {
+public:
+    late_code& operator=(std::error_code code) noexcept {
+        category_ = &code.category();
+        value_ = code.value();
+        return *this;
+    }
+    operator std::error_code() const noexcept { return category_ != nullptr ? std::error_code(value_, *category_) : std::error_code(); }
+
+private:
+    const std::error_category* category_ = nullptr;
+    int value_ = 0;
+};
+
 // A run of one task, or of a stolen branch of it: lives on the stack of the thread that runs it. Touched by that thread only, but for
 // what a task's branches share (core/task/branch.hpp).
 struct run_record {
@@ -183,7 +199,7 @@ struct run_record {
     std::byte* spare_end = nullptr;
     const char* name = nullptr;          // set with `site` where there is no frame
     creation_site site{nullptr, 0};
-    std::error_code cause{};             // why the body does not start; later the first stop that it was told of (`shared_word` says so)
+    late_code cause{};                   // why the body does not start; later the first stop that it was told of (`shared_word` says so)
     std::exception_ptr reported{};       // a failure that came from a finalizer: the sink knows it
     std::exception_ptr told_before{};    // likewise, the last one that a branch's finalizer threw and a fork rethrew
     std::exception_ptr early{};          // likewise, from one that ran at its defer (A3): fails the task if what is running now succeeds
@@ -224,9 +240,9 @@ struct chain_node {
 
 // Compiled halves ------------------------------------------------------------------------------------------------------
 // The frame store: aligned to a cache line; null when out of memory. Never throws, never locks.
-LASTLY_EXPORT frame* allocate_frame(std::size_t size_bytes, bool named) noexcept;
+LASTLY_EXPORT frame* allocate_frame(block_size size, bool named) noexcept;
 LASTLY_EXPORT std::uint64_t first_generation(const frame& f) noexcept;   // for a frame whose memory is fresh
-LASTLY_EXPORT void release_frame(frame& f, std::size_t size_bytes, bool named) noexcept;
+LASTLY_EXPORT void release_frame(frame& f, block_size size, bool named) noexcept;
 
 LASTLY_EXPORT run_record* current_run() noexcept;                   // this thread's innermost; null outside a task
 LASTLY_EXPORT run_record& run_of_this_thread(run_record* wanted);   // that, or the record of its branch that runs here; else std::logic_error

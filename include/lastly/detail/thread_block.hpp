@@ -26,6 +26,7 @@ struct thread_block {
     std::uint64_t pool_serial = 0;        // core/sched: whose account is cached
     account* books = nullptr;             // core/sched: the cached account
     account* all_books = nullptr;         // core/sched: every account of this thread
+    void** caught = nullptr;              // core/base/thread: where the C++ ABI keeps this thread's innermost caught exception; null: not asked yet
     std::uintptr_t scarce_stack = 0;      // core/base/thread: below this address less than a quarter of the stack is left; 0: not known
 #ifdef LASTLY_FAULTS
     std::uint64_t points = 0;             // core/base/test_point: what this thread's moments follow from

@@ -131,7 +131,7 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
     // What is left of the chain, from the cursor on.
     static void run_chain(frame& f, result<R>& res, run_record& r) {
         r.finalizing = r.body_is_over = true;
-        f.show(phase::finalizing, r.deferred_pending, r.attached_pending);
+        if (count != 0 || r.deferred != nullptr) f.show(phase::finalizing, r.deferred_pending, r.attached_pending);
         if (!LASTLY_FAULT("O2")) run_pending(res, r);
         run_attached(f, res, r, std::make_index_sequence<count>());
         if (LASTLY_FAULT("O2")) run_pending(res, r);
@@ -163,8 +163,7 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
         outcome_access::started(res);
         try {
             if constexpr (std::is_void_v<R>) {
-                call_body(f, context);
-                outcome_access::succeed(res);
+                call_body(f, context);   // as it was made, the outcome says that it succeeded
             } else if (LASTLY_FAULT("O1")) {
                 static_cast<void>(call_body(f, context));
             } else {
@@ -233,7 +232,7 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
         &finish,
         Handle ? &destroy_result : nullptr,
         Handle ? &outcome_in : nullptr,
-        static_cast<std::uint32_t>(where.end),
+        where.end,
         static_cast<std::uint8_t>(count),
         list::names != 0,
         Handle,

@@ -184,7 +184,7 @@ TEST_CASE("defer: a node takes the frame's spare room first, then a block of the
         pool->run([&, padding = std::array<char, 32>{}](task_context& t) {
             (void)padding;
             frame = detail::current_run()->task;
-            bytes = detail::current_run()->task->type().size_bytes;
+            bytes = detail::current_run()->task->type().size.bytes;
             for (const void*& place : places) t.defer(tells_its_place{&place});
         });
         const std::size_t spare = detail::usable_bytes(bytes) - (bytes + 7) / 8 * 8;

@@ -45,7 +45,7 @@ template <class... A> using handled = typed_frame<true, void, capture16, attachm
 // The size guarantees.
 static_assert(detached<>::where.end <= 64, "a detached task with a 16-byte capture takes one cache line");
 static_assert(handled<f8, f8, f8>::where.end <= 128, "with a handle and three 8-byte finalizers it takes two");
-static_assert(handled<f8, f8, f8>::ops.size_bytes == handled<f8, f8, f8>::where.end);
+static_assert(handled<f8, f8, f8>::ops.size.bytes == handled<f8, f8, f8>::where.end);
 static_assert(detached<none, none, none, none, none, none, none, none, none, none, none, none>::where.end == detached<>::where.end);
 
 // What a type's table says.

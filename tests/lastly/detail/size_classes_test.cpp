@@ -1,5 +1,5 @@
 // The block sizes: each request gets the smallest class that holds it.
-#include "core/structures/size_classes.hpp"
+#include "lastly/detail/size_classes.hpp"
 
 #include <doctest/doctest.h>
 

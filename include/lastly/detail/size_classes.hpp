@@ -36,4 +36,13 @@ constexpr std::size_t bytes_of(std::uint32_t size_class) noexcept {
     return size_class < small_classes ? block_sizes[size_class] : slab_bytes << (size_class - small_classes);
 }
 
+// What a type knows of its blocks, so that nobody has to look it up.
+struct block_size {
+    std::uint32_t bytes;        // in use
+    std::uint32_t usable;       // what a block of that class holds; 0: there is no such class
+    std::uint32_t size_class;
+    constexpr block_size(std::size_t in_use) noexcept
+        : bytes(static_cast<std::uint32_t>(in_use)), usable(class_of(in_use) != no_class ? static_cast<std::uint32_t>(bytes_of(class_of(in_use))) : 0), size_class(class_of(in_use)) {}
+};
+
 }   // namespace lastly::detail
