@@ -7,6 +7,7 @@
 #include "core/base/thread.hpp"
 #include "core/sched/pool_core.hpp"
 #include "core/sched/room.hpp"
+#include "core/task/chain.hpp"
 #include "core/task/group.hpp"
 #include "core/task/run.hpp"
 #include "core/task/state.hpp"
@@ -189,7 +190,7 @@ struct refusal_end {
 void refuse(pool_core& pool, account* books, frame& f, const verdict& v) {
     run_record r;
     const refusal_end end{pool, books, f, v.columns, r};
-    r.pool = pool.anchor;
+    enter_pool(r, *pool.anchor);
     r.books = books;
     r.late = v.columns == &account::late;
     r.start = LASTLY_FAULT("A1");
@@ -224,7 +225,7 @@ void begin_refusal(run_record& r, pool_core* pool) noexcept {
     r.outer = this_thread.current;
     this_thread.current = &r;
     if (pool == nullptr) return;
-    r.pool = pool->anchor;
+    enter_pool(r, *pool->anchor);
     r.books = arrive(*pool, r.bare);
     if (r.books == nullptr) {
         pool->shared.attempts.fetch_add(1, seq_cst);   // order: [A1] the closer sees the attempt
@@ -260,6 +261,48 @@ inline bool spawn_at_once(pool_core& pool, frame& f, bool with_handle, group_cor
     return true;
 }
 
+// A call that has arrived and announced its attempt ends: the pool has closed meanwhile.
+[[noreturn, gnu::noinline, gnu::cold]] void end_refused(pool_core& pool, account& books, frame& f) {
+    struct departure {   // also when a finalizer leaves the thread (P4)
+        pool_core& from;
+        account& books;
+        stay none{};
+        ~departure() { depart(from, &books, none); }
+    };
+    {
+        const departure last{pool, books};
+        withdraw(books, &account::main);
+        refuse(pool, &books, f, {errc::pool_closed, &account::main});
+    }
+    throw_rejected(errc::pool_closed);
+}
+
+// A thread that is no worker submits, not for the first time, and nothing stands in the way. False: some other case, as above.
+inline bool submit_at_once(pool_core& pool, frame& f, bool with_handle, group_core* group) {
+    account* const books = this_thread.books;
+    if (this_thread.self != nullptr || this_thread.current != nullptr || this_thread.pool_serial != pool.anchor->serial()) return false;
+    atomic<std::uint32_t>& gate = pool.anchor->gate();
+    if (pool.options.capacity != 0 || (gate.load(acquire) & (gate_closed | gate_abrupt)) != 0 || any_fault_active()) return false;   // order: [G1] closed for good once seen
+    books->arrived.add();
+    books->main.attempts.announce();
+    LASTLY_POINT("announced");
+    const bool is_closed = (gate.load(seq_cst) & (gate_closed | gate_abrupt)) != 0;   // order: [A1] after the announcement
+    LASTLY_POINT("admitted");
+    if (is_closed) end_refused(pool, *books, f);
+    books->accepted.add();
+    accept(pool, *books, f, with_handle, group, group_core::shared_place);
+    pool.entrance.push(books->door.get(), f);
+    LASTLY_POINT("queued");
+    pool.idle.notify();
+    if (!books->frees_pool) {
+        books->departed.add();
+    } else {
+        stay none;
+        depart(pool, books, none);
+    }
+    return true;
+}
+
 [[gnu::noinline]] void submit(pool_core& pool, frame& f, bool with_handle, group_core* group) {
     std::error_code refused;
     {
@@ -275,10 +318,10 @@ inline bool spawn_at_once(pool_core& pool, frame& f, bool with_handle, group_cor
 }   // namespace
 
 void submit_frame(pool_core& pool, frame& f, bool with_handle) {
-    if (!spawn_at_once(pool, f, with_handle, nullptr)) submit(pool, f, with_handle, nullptr);
+    if (!spawn_at_once(pool, f, with_handle, nullptr) && !submit_at_once(pool, f, with_handle, nullptr)) submit(pool, f, with_handle, nullptr);
 }
 void spawn_frame(pool_core& pool, group_core& g, frame& f, bool with_handle) {
-    if (!spawn_at_once(pool, f, with_handle, &g)) submit(pool, f, with_handle, &g);
+    if (!spawn_at_once(pool, f, with_handle, &g) && !submit_at_once(pool, f, with_handle, &g)) submit(pool, f, with_handle, &g);
 }
 
 std::error_code try_submit_frame(pool_core& pool, frame& f, bool with_handle) noexcept {

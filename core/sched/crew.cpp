@@ -220,7 +220,7 @@ pool_core::pool_core(pool_options o)
     anchor->root = context_access::node(root);
     anchor->stand_aside = &stand_aside;
     anchor->sink = &sink;
-    anchor->chain_warning = options.chain_warning;
+    anchor->longest_chain = options.chain_warning != 0 ? options.chain_warning : ~std::size_t{0};
     anchor->workers = options.workers;
     anchor->run_in_place = &run_in_place;
     anchor->free_once_out = [](pool_core& pool) { lastly::detail::free_once_out(pool, account_for(pool)); };

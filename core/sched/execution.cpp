@@ -4,6 +4,7 @@
 // except by threads that are counted inside.
 #include "core/sched/pool_core.hpp"
 #include "core/sched/room.hpp"
+#include "core/task/chain.hpp"
 #include "core/task/completion.hpp"
 #include "core/task/context.hpp"
 #include "core/task/group.hpp"
@@ -102,7 +103,7 @@ bool is_stopped(const pool_core& pool, frame& f, run_record& r) noexcept {
 
 void run_frame(pool_core& pool, account& books, frame& f) {
     run_record r;
-    r.pool = pool.anchor;
+    enter_pool(r, *pool.anchor);
     r.books = &books;
     if (books.worker) r.forks = &this_thread.self->branches;
     if (const std::uint32_t number = f.state.load(relaxed) >> group_shift) r.group = &group_at(number);   // order: this thread holds the frame

@@ -92,7 +92,7 @@ void release_living(bool in_child) noexcept {
             p->anchor->gate().fetch_or(gate_closed | gate_abrupt | gate_forked, seq_cst);   // order: [G1] of whoever comes later in the child
             p->to_living = nullptr;
         }
-        if (worker* const w = this_thread.self) w->ticks = w->pool.options.tuning.injector_interval - 1;   // if it comes back to its loop, it looks there first
+        if (worker* const w = this_thread.self) w->tasks_to_turn = 1;   // if it comes back to its loop, it looks there first
         this_thread.home = nullptr;
         this_thread.self = nullptr;
         this_thread.books = nullptr;

@@ -67,7 +67,8 @@ frame* take_fairly(worker& w) noexcept {
     if (this_thread.self == nullptr) end_child();   // a sink or a destructor forked, and came back in the child
     if (LASTLY_FAULT("O7")) return nullptr;
     deque_item oldest;
-    const bool injector_first = w.ticks / w.pool.options.tuning.injector_interval % 2 == 0;
+    w.tasks_to_turn = w.pool.options.tuning.injector_interval;
+    const bool injector_first = std::exchange(w.injector_is_next, !w.injector_is_next);
     if (injector_first) {
         if (frame* const f = take_one(w)) return f;
     }
@@ -76,7 +77,7 @@ frame* take_fairly(worker& w) noexcept {
 }
 
 frame* next_own(worker& w) noexcept {
-    if (++w.ticks % w.pool.options.tuning.injector_interval == 0) {
+    if (--w.tasks_to_turn == 0) {
         if (frame* const f = take_fairly(w)) return f;
     }
     deque_item youngest;
@@ -199,7 +200,7 @@ finding search(worker& w, bool is_searcher) noexcept {
 }   // namespace
 
 worker::worker(pool_core& p, unsigned i, bool stands_in, account& a)
-    : pool(p), index(i), is_stand_in(stands_in), books(a), branches(&p, std::min(p.options.workers, most_on_offer), p.idle.word(), &offer_more_branches), random(0x9e3779b97f4a7c15u * (i + 1)) {}
+    : pool(p), index(i), is_stand_in(stands_in), books(a), branches(&p, std::min(p.options.workers, most_on_offer), p.idle.word(), &offer_more_branches), tasks_to_turn(p.options.tuning.injector_interval), random(0x9e3779b97f4a7c15u * (i + 1)) {}
 
 namespace {
 

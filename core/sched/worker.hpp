@@ -27,8 +27,9 @@ struct alignas(64) worker {
     deque tasks;
     branch_deque branches;
     std::unique_ptr<injector::consumer> intake;
+    std::uint32_t tasks_to_turn;          // until the injector or its own oldest task has its turn (O7)
+    bool injector_is_next = false;
     std::uint64_t random;
-    std::uint32_t ticks = 0;
     const group_core* awaited = nullptr;   // the group whose members it runs meanwhile
     std::uint32_t help_depth = 0;   // tasks that it runs one inside the other while it waits
     std::uint32_t husks_left = 0;   // by its claims, so far

@@ -64,7 +64,7 @@ public:
     pool_core* core = nullptr;
     error_sink* sink = nullptr;
     context_node* root = nullptr;   // what every task of the pool observes
-    std::size_t chain_warning = 0;
+    std::size_t longest_chain = ~std::size_t{0};   // of deferred finalizers, that is not reported
     unsigned workers = 1;
     // W1: claims the task where it stands in a queue, and runs it on this worker. False: it stands in none, or there are too many
     // tasks one inside the other on this thread. Set by the schedule floor.

@@ -31,8 +31,8 @@ void restore(branch_scope& s) noexcept {
     r.spare = before.spare;
     r.spare_end = before.spare_end;
     r.result = before.result;
-    r.early = std::move(before.early);
-    r.reported = std::move(before.reported);
+    if (r.early != before.early) r.early.swap(before.early);
+    if (r.reported != before.reported) r.reported.swap(before.reported);
     r.deferred_pending = before.deferred_pending;
     r.inner_pending -= before.deferred_pending;
     r.finalizing = s.finalizing;
@@ -55,12 +55,11 @@ void keep(branch_scope& s, std::exception_ptr error, branch_end how) noexcept {
 void run_chain(branch_scope& s) {
     run_record& r = s.run;
     r.finalizing = s.is_ending = true;
-    show_pending(r);
     while (r.deferred != nullptr || r.spent != nullptr || r.early != nullptr) {
-        settle_early(r);
+        if (r.early != nullptr) settle_early(r);
         run_deferred(r);
         if (r.abandoned) r.spent = nullptr;   // one of them may be what left the run
-        else destroy_spent(r);
+        else if (r.spent != nullptr) destroy_spent(r);
     }
 }
 
@@ -73,33 +72,20 @@ run_record* find_here(const run_record& wanted) noexcept {
     return nullptr;
 }
 
-void open_branch(branch_scope& s) noexcept {
-    run_record& r = s.run;
-    branch_chain& before = *std::construct_at(&s.before);
-    before.deferred = std::exchange(r.deferred, nullptr);
-    before.spent = std::exchange(r.spent, nullptr);
-    before.spare = std::exchange(r.spare, s.room);
-    before.spare_end = std::exchange(r.spare_end, s.room + sizeof s.room);
-    before.result = std::exchange(r.result, &before.own.value);
-    before.deferred_pending = std::exchange(r.deferred_pending, 0);
-    before.early = std::move(r.early);
-    r.early = nullptr;
-    before.reported = std::move(r.reported);
-    r.reported = nullptr;
-    r.inner_pending += before.deferred_pending;
-    outcome_access::started(before.own.value);
-    s.is_open = true;
+void branch_scope::open() noexcept {
+    ::new (static_cast<void*>(&before)) branch_chain(run, room, room + room_bytes);
+    is_open = true;
 }
 
 void branch_threw(branch_scope& s) noexcept {
-    if (!s.is_open) open_branch(s);
+    if (!s.is_open) s.open();
     s.before.thrown = std::current_exception();
     body_threw(s.run);
 }
 
 void branch_left_thread(branch_scope& s) {
     if (LASTLY_FAULT("B4-left")) return;
-    if (!s.is_open) open_branch(s);
+    if (!s.is_open) s.open();
     body_left_thread(s.run);
     const bool forker_is_told = s.run.forked_from != nullptr && s.outer == nullptr;
     if (!forker_is_told) s.run.told_before = s.run.result->error();   // what forked it is left, too, and fails with the same
@@ -179,7 +165,7 @@ void begin_stolen(run_record& r, branch& b) noexcept {
     r.forked_from = &from;
     r.root = &root_of(from);
     r.task = from.task;
-    r.pool = from.pool;
+    enter_pool(r, *from.pool);
     r.group = from.group;
     r.part = &b;
     r.finalizing = b.of->finalizing && !LASTLY_FAULT("C4-branch");

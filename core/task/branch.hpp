@@ -16,8 +16,6 @@ inline const run_record& root_of(const run_record& r) noexcept { return r.root !
 // Which record stands for that task here: the record itself, or that of its branch which a thief runs on this thread; null: none.
 run_record* find_here(const run_record& wanted) noexcept;
 
-// A branch that runs in the scope is about to defer: it gets a chain of its own.
-void open_branch(branch_scope& s) noexcept;
 // The record of a stolen branch, for the thief.
 void begin_stolen(run_record& r, branch& b) noexcept;
 // What its thief made of it, when it is over.

@@ -16,7 +16,7 @@
 namespace lastly::detail {
 
 void warn_of_length(run_record& r, std::size_t length) noexcept {
-    r.chain_reported = true;
+    r.long_at = ~std::size_t{0};
     error_sink& sink = sink_of(r);
     if (!sink.first_at(report_kind::chain_long, site_of(r))) return;
     error_report report;
@@ -43,6 +43,15 @@ chain_node* allocate_node(std::size_t size_bytes) noexcept {
     return n;
 }
 
+chain_node* reserve_elsewhere(run_record& r, std::size_t size_bytes, std::size_t alignment) noexcept {
+    if (alignment > alignof(chain_node) || size_bytes > run_record::room_bytes || std::exchange(r.uses_room, true)) return allocate_node(size_bytes);
+    r.spare = r.room + size_bytes;
+    r.spare_end = r.room + run_record::room_bytes;
+    auto* const n = reinterpret_cast<chain_node*>(r.room);
+    n->block_bytes = 0;
+    return n;
+}
+
 void destroy_nodes(chain_node*& spent) noexcept {
     while (chain_node* const n = spent) {
         spent = n->next;
@@ -52,31 +61,8 @@ void destroy_nodes(chain_node*& spent) noexcept {
     }
 }
 
-chain_node* reserve_node(run_record& r, std::size_t size_bytes, std::size_t alignment) noexcept {
-    if (alignment <= alignof(chain_node) && r.spare != nullptr && static_cast<std::size_t>(r.spare_end - r.spare) >= size_bytes) {
-        auto* const n = reinterpret_cast<chain_node*>(r.spare);
-        r.spare += (size_bytes + alignof(chain_node) - 1) / alignof(chain_node) * alignof(chain_node);
-        if (r.spare > r.spare_end) r.spare = r.spare_end;
-        n->block_bytes = 0;
-        return n;
-    }
-    return allocate_node(size_bytes);
-}
-
 void unreserve_node(void* place, std::size_t block_bytes) noexcept {
     if (block_bytes != 0) release_block(block_kind::node, block_bytes, place);   // spare room comes back with the frame, or the block
-}
-
-void link_node(run_record& r, chain_node& n) noexcept {
-    chain_node** place = &r.deferred;
-    while (LASTLY_FAULT("O2-lifo") && *place != nullptr) place = &(*place)->next;
-    n.next = *place;
-    *place = &n;
-    if (!LASTLY_FAULT("L3-attached")) ++r.attached;
-    ++r.deferred_pending;
-    show_pending(r);
-    if (LASTLY_FAULT("G4") && !r.finalizing) run_deferred(r);
-    if (is_long(r, r.deferred_pending)) warn_of_length(r, r.deferred_pending);
 }
 
 bool begin_early(run_record& r) noexcept {
@@ -115,19 +101,22 @@ run_record& run_of_this_thread(run_record* wanted) {
                                              : "lastly: defer from another thread than the task's own; nothing was registered");
 }
 
-run_record& run_to_defer_to(run_record* wanted) {
+run_record& find_run_to_defer_to(run_record* wanted) {
     run_record& r = run_of_this_thread(wanted);
-    if (r.scope != nullptr && !r.scope->is_open && !LASTLY_FAULT("B2")) open_branch(*r.scope);
+    if (r.scope != nullptr && !r.scope->is_open && !LASTLY_FAULT("B2")) r.scope->open();
     return r;
 }
 
 void run_deferred(run_record& r) {
+    if (r.deferred != nullptr) show_pending(r);   // in the phase that begins
     while (chain_node* const n = r.deferred) {
         r.deferred = n->next;
         --r.deferred_pending;
-        show_pending(r);
-        n->next = r.spent;
-        r.spent = n;
+        show_one_less(r);
+        if (n->destroy != nullptr || n->block_bytes != 0) {   // else nothing is left to do for it
+            n->next = r.spent;
+            r.spent = n;
+        }
         ++r.run;
         try {
             n->call(*n, *r.result);

@@ -10,17 +10,11 @@
 
 namespace lastly::detail {
 
-// The frame's header shows how far the task is, and what is pending in its chain and its blocks.
-inline void show_pending(run_record& r) noexcept {
-    if (r.shown == nullptr) return;
-    r.shown->show(r.finalizing ? phase::finalizing : phase::running, r.deferred_pending + r.inner_pending, r.attached_pending);
+// The run is one of that pool's: where it is counted, and how long a chain of its is reported, once a run and once a site.
+inline void enter_pool(run_record& r, pool_anchor& a) noexcept {
+    r.pool = &a;
+    r.long_at = a.longest_chain;
 }
-// A chain longer than the pool's chain_warning is reported, once a run and once a site.
-inline bool is_long(const run_record& r, std::size_t length) noexcept {
-    const std::size_t limit = r.pool != nullptr ? r.pool->chain_warning : 0;
-    return limit != 0 && length > limit && !r.chain_reported;
-}
-void warn_of_length(run_record& r, std::size_t length) noexcept;
 // An exception of a finalizer, to the sink.
 // A finalizer left its thread (P4): counted as thrown, and told. Returns the error that stands for that.
 std::exception_ptr tell_left_thread(run_record& r) noexcept;

@@ -4,6 +4,7 @@
 #include "core/task/chain.hpp"
 #include "core/task/branch.hpp"
 #include "core/task/run.hpp"
+#include "lastly/detail/defer.hpp"
 #include "lastly/detail/defer_frame.hpp"
 #include "lastly/detail/fault.hpp"
 #include "lastly/detail/thread_block.hpp"
@@ -78,7 +79,7 @@ void close_chain(inner_chain& c) {
 }
 
 chain_node* reserve_node(inner_chain& c, std::size_t size_bytes, std::size_t alignment) noexcept {
-    if (LASTLY_FAULT("O6")) return reserve_node(*c.run, size_bytes, alignment);
+    if (LASTLY_FAULT("O6")) return task_chain{*c.run}.reserve(size_bytes, alignment);
     const std::size_t rounded = (size_bytes + alignof(chain_node) - 1) / alignof(chain_node) * alignof(chain_node);
     if (alignment > alignof(chain_node) || rounded > inner_chain::room_bytes - c.used_bytes) return allocate_node(size_bytes);
     auto* const n = reinterpret_cast<chain_node*>(&c.room[c.used_bytes]);
@@ -89,7 +90,7 @@ chain_node* reserve_node(inner_chain& c, std::size_t size_bytes, std::size_t ali
 
 void link_node(inner_chain& c, chain_node& n) noexcept {
     run_record& r = *c.run;
-    if (LASTLY_FAULT("O6")) return link_node(r, n);
+    if (LASTLY_FAULT("O6")) return task_chain{r}.link(n);
     chain_node** place = &c.deferred;
     while (LASTLY_FAULT("O6-order") && *place != nullptr) place = &(*place)->next;
     n.next = *place;
@@ -98,7 +99,7 @@ void link_node(inner_chain& c, chain_node& n) noexcept {
     ++r.attached;
     ++r.inner_pending;
     show_pending(r);
-    if (is_long(r, c.pending)) warn_of_length(r, c.pending);
+    if (c.pending > r.long_at) warn_of_length(r, c.pending);
 }
 
 }   // namespace lastly::detail

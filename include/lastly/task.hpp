@@ -85,7 +85,7 @@ namespace this_task {
 /// As task_context::defer. Errors: std::logic_error outside a task, `f` not run.
 template <class F, class... Args>
 void defer(F&& f, Args&&... args) {
-    detail::defer_to(detail::task_chain{detail::run_to_defer_to(detail::current_run())}, std::forward<F>(f), std::forward<Args>(args)...);
+    detail::defer_to(detail::task_chain{detail::run_to_defer_to(detail::this_thread.current)}, std::forward<F>(f), std::forward<Args>(args)...);
 }
 /// False outside a task, and inside a finalizer (C4).
 inline bool stop_requested() { auto* const r = detail::current_run(); return r != nullptr && detail::stop_requested(*r); }

@@ -136,8 +136,8 @@ TEST_CASE("group: the last one that leaves, and tells, wakes whoever sleeps") {
         });
         std::thread other([&] {
             left += 2;
-            g->leave(1, 2);
-            g->tell(1);
+            g->leave(group_core::shared_place, 2);
+            g->tell(group_core::shared_place);
         });
         ++left;
         g->leave(0);
@@ -153,12 +153,12 @@ TEST_CASE("group: many threads that enter and leave never show it complete while
     std::vector<std::thread> threads;
     std::atomic<bool> seen{false};
     for (unsigned t = 0; t < 4; ++t) {
-        threads.emplace_back([&, t] {
+        threads.emplace_back([&] {
             for (int i = 0; i < 5'000; ++i) {
-                g->enter(1 + t + static_cast<unsigned>(i), 2);
+                g->enter(group_core::shared_place, 2);
                 if (g->is_complete()) seen = true;
-                g->leave(1);
-                g->leave(1);
+                g->leave(group_core::shared_place);
+                g->leave(group_core::shared_place);
             }
         });
     }

@@ -5,7 +5,9 @@
 
 #include <lastly/detail/deferral.hpp>
 #include <lastly/detail/fault.hpp>
+#include <lastly/detail/fork.hpp>
 #include <lastly/detail/frame.hpp>
+#include <lastly/detail/thread_block.hpp>
 #include <lastly/outcome.hpp>
 
 #include <cstddef>
@@ -25,9 +27,34 @@ struct task_chain {
 
     run_record& run;
 
-    chain_node* reserve(std::size_t size_bytes, std::size_t alignment) const noexcept { return reserve_node(run, size_bytes, alignment); }
-    void link(chain_node& n) const noexcept { link_node(run, n); }
+    // In the spare room of the frame, or of the branch's scope, first; then in the record's, then in a block.
+    chain_node* reserve(std::size_t size_bytes, std::size_t alignment) const noexcept {
+        const std::size_t rounded = (size_bytes + alignof(chain_node) - 1) / alignof(chain_node) * alignof(chain_node);
+        if (alignment > alignof(chain_node) || static_cast<std::size_t>(run.spare_end - run.spare) < rounded) return reserve_elsewhere(run, rounded, alignment);
+        auto* const n = reinterpret_cast<chain_node*>(run.spare);
+        run.spare += rounded;
+        n->block_bytes = 0;
+        return n;
+    }
+    void link(chain_node& n) const noexcept {
+        chain_node** place = &run.deferred;
+        while (LASTLY_FAULT("O2-lifo") && *place != nullptr) place = &(*place)->next;
+        n.next = *place;
+        *place = &n;
+        if (!LASTLY_FAULT("L3-attached")) ++run.attached;
+        ++run.deferred_pending;
+        show_one_more(run);
+        if (LASTLY_FAULT("G4") && !run.finalizing) run_deferred(run);
+        if (run.deferred_pending > run.long_at) warn_of_length(run, run.deferred_pending);
+    }
 };
+
+// The record whose chain a finalizer joins: `wanted`, if that is what runs here.
+inline run_record& run_to_defer_to(run_record* wanted) {
+    if (wanted == nullptr || wanted != this_thread.current || LASTLY_FAULT("B2")) return find_run_to_defer_to(wanted);
+    if (wanted->scope != nullptr && !wanted->scope->is_open) wanted->scope->open();
+    return *wanted;
+}
 
 // A3: runs now, shielded, with an outcome that says so. Its own exception is the sink's and the task's (E4), not the caller's.
 template <class Chain, class Deferral>

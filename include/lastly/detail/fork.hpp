@@ -137,9 +137,19 @@ struct branch_chain {
     std::byte* spare_end;
     outcome* result;
     std::size_t deferred_pending;
-    std::exception_ptr early, reported;
-    std::exception_ptr thrown;                // by the branch itself
-    outcome_access::on_stack<void> own;       // what became of the branch
+    std::exception_ptr early{}, reported{};
+    std::exception_ptr thrown{};              // by the branch itself
+    outcome_access::on_stack<void> own{};     // what became of the branch
+
+    branch_chain(run_record& r, std::byte* room, std::byte* room_end) noexcept
+        : deferred(std::exchange(r.deferred, nullptr)), spent(std::exchange(r.spent, nullptr)), spare(std::exchange(r.spare, room)), spare_end(std::exchange(r.spare_end, room_end)),
+          result(r.result), deferred_pending(std::exchange(r.deferred_pending, 0)) {
+        r.result = &own.value;
+        if (r.early != nullptr) early.swap(r.early);
+        if (r.reported != nullptr) reported.swap(r.reported);
+        r.inner_pending += deferred_pending;
+        outcome_access::started(own.value);
+    }
 };
 
 // Where a run forks: one branch after the other runs in it. What a branch defers goes to a chain of its own (B2), and so does its
@@ -165,6 +175,8 @@ struct branch_scope {
     branch_scope& operator=(const branch_scope&) = delete;
 
     template <class F> void run_branch(F&& f);
+    // A branch that runs here is about to defer, or has thrown: it gets a chain of its own.
+    LASTLY_EXPORT void open() noexcept;
 };
 
 LASTLY_EXPORT void branch_threw(branch_scope& s) noexcept;          // within the catch

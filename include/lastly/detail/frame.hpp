@@ -62,7 +62,7 @@ void do_in_passing(Rest&& rest) {
 
 // Calls `act`. If that leaves the thread, `rest` is called before the unwinding goes on.
 template <class Act, class Rest>
-void with_rest(Act&& act, Rest&& rest) {
+[[gnu::always_inline]] inline void with_rest(Act&& act, Rest&& rest) {
     try {
         act();
     } catch (...) {
@@ -195,7 +195,7 @@ struct run_record {
     chain_node* deferred = nullptr;      // to run, last registered first
     chain_node* spent = nullptr;         // ran; destroyed with the body
     inner_chain* inner = nullptr;        // the open defer_frames, innermost first (O6)
-    std::byte* spare = nullptr;          // the frame's spare room for nodes
+    std::byte* spare = nullptr;          // room for nodes: the frame's, then the record's own
     std::byte* spare_end = nullptr;
     const char* name = nullptr;          // set with `site` where there is no frame
     creation_site site{nullptr, 0};
@@ -204,7 +204,8 @@ struct run_record {
     std::exception_ptr told_before{};    // likewise, the last one that a branch's finalizer threw and a fork rethrew
     std::exception_ptr early{};          // likewise, from one that ran at its defer (A3): fails the task if what is running now succeeds
     std::size_t deferred_pending = 0;
-    std::size_t inner_pending = 0;      // of all open defer_frames together
+    std::size_t inner_pending = 0;       // of all open defer_frames together, and of chains that wait while a branch has its own
+    std::size_t long_at = ~std::size_t{0};   // a longer chain is reported, once
     std::uint64_t attached = 0;          // the ledger's finalizer columns, each counted at its event
     std::uint64_t run = 0;
     std::uint64_t returned = 0;
@@ -216,14 +217,39 @@ struct run_record {
     bool late = false;                   // refused by a gate that was closed before: counted apart
     bool finalizing = false;
     bool body_is_over = false;           // or never began: the task's own chain runs
-    bool chain_reported = false;
     bool is_settled = false;             // its error has found somebody
     bool is_destroyed = false;           // body and finalizers
     bool is_counted = false;             // in the ledger
     bool is_unheld = false;              // nobody has its handle: result and report are this thread's to end
     bool abandoned = false;              // its body, or a finalizer, never goes on (P2): nothing of it is destroyed
+    bool uses_room = false;
     atomic<std::uint32_t> shared_word{0};   // which of `cause` and `own` are there: branches on other threads write and read them, too
+    static constexpr std::size_t room_bytes = 160;   // some deferred finalizers
+    alignas(std::max_align_t) std::byte room[room_bytes];   // not before it is used
+
+    run_record() noexcept {}   // not `= default`: value-initialising it would clear the room
 };
+
+// The frame's header shows how far the task is, and what is pending in its chain and its blocks.
+inline void show_pending(run_record& r) noexcept {
+    if (r.shown == nullptr) return;
+    r.shown->show(r.finalizing ? phase::finalizing : phase::running, r.deferred_pending + r.inner_pending, r.attached_pending);
+}
+// One more is pending, in the same phase.
+inline void show_one_more(run_record& r) noexcept {
+    if (r.shown == nullptr) return;
+    const std::uint64_t now = r.shown->progress.load(relaxed);   // order: only the holder writes it
+    if ((now >> 16 & 0xffff) < 0xfffe) r.shown->progress.store(now + (1u << 16), release);   // order: [F1] a walker that sees the count sees the fields stored before it
+    else show_pending(r);
+}
+
+// One less, likewise.
+inline void show_one_less(run_record& r) noexcept {
+    if (r.shown == nullptr) return;
+    const std::uint64_t now = r.shown->progress.load(relaxed);   // order: only the holder writes it
+    if ((now >> 16 & 0xffff) - 1 < 0xfffe) r.shown->progress.store(now - (1u << 16), release);   // order: [F1] a walker that sees the count sees the fields stored before it
+    else show_pending(r);
+}
 
 // The run of a chain whose frame could not be built; only such a one is rejected before its body is over.
 struct refusal_record : run_record {
@@ -246,9 +272,9 @@ LASTLY_EXPORT void release_frame(frame& f, block_size size, bool named) noexcept
 
 LASTLY_EXPORT run_record* current_run() noexcept;                   // this thread's innermost; null outside a task
 LASTLY_EXPORT run_record& run_of_this_thread(run_record* wanted);   // that, or the record of its branch that runs here; else std::logic_error
-LASTLY_EXPORT run_record& run_to_defer_to(run_record* wanted);      // likewise; a branch that defers for the first time gets its own chain
-LASTLY_EXPORT chain_node* reserve_node(run_record& r, std::size_t size_bytes, std::size_t alignment) noexcept;   // null: no memory
-LASTLY_EXPORT void link_node(run_record& r, chain_node& n) noexcept;
+LASTLY_EXPORT run_record& find_run_to_defer_to(run_record* wanted);   // likewise; a branch that defers for the first time gets its own chain
+LASTLY_EXPORT chain_node* reserve_elsewhere(run_record& r, std::size_t size_bytes, std::size_t alignment) noexcept;   // no spare room; null: no memory
+LASTLY_EXPORT void warn_of_length(run_record& r, std::size_t length) noexcept;
 LASTLY_EXPORT void unreserve_node(void* place, std::size_t block_bytes) noexcept;
 // A finalizer that does not wait for the chain (A3): counted as attached and run, shielded between begin and end.
 LASTLY_EXPORT bool begin_early(run_record& r) noexcept;             // returns what `end` is given

@@ -19,7 +19,7 @@ static_assert(offsetof(frame, file) == 24 && offsetof(frame, stamp) == 32 && off
 static_assert(sizeof(stop_slot) == 16 && sizeof(name_slot) == 8 && sizeof(chain_node) == 32);
 static_assert(end_of_name(false) == sizeof(frame) && end_of_name(true) == sizeof(frame) + sizeof(name_slot));
 static_assert(static_cast<int>(phase::free) == 0, "a page of zeros holds free frames");
-static_assert(noexcept(allocate_frame(1, false)) && !noexcept(run_to_defer_to(nullptr)));
+static_assert(noexcept(allocate_frame(1, false)) && !noexcept(find_run_to_defer_to(nullptr)));
 
 TEST_CASE("progress: generation, pending finalizers and phase do not disturb each other") {
     for (const std::uint64_t generation : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{0xffff'ffff}}) {
