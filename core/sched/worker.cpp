@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::uint64_t magazines_kept = 1024;   // free frames beyond this many magazines of a size go back to the system
 constexpr unsigned pauses_a_round = 8;
+constexpr std::size_t most_stolen = 64;    // tasks in one go, besides the first
 constexpr unsigned most_on_offer = 8;      // branches that a busy worker keeps public: each is larger than the next
 constexpr std::uint32_t rounds_before_yield = 64;
 
@@ -25,6 +26,15 @@ std::uint32_t next_random(std::uint64_t& state) noexcept {   // xorshift64*
     state ^= state << 25;
     state ^= state >> 27;
     return static_cast<std::uint32_t>(state * 0x2545f4914f6cdd1du >> 32);
+}
+
+// What this worker has taken elsewhere goes to its own deque, where others can steal it.
+void queue_up(worker& w, const deque_item* items, std::size_t count) noexcept {
+    if (count == 0 || w.tasks.push_all(items, count)) return;
+    for (std::size_t i = 0; i < count; ++i) {   // the deque cannot grow: to where they can wait
+        w.books.spilled.announce();
+        w.pool.entrance.spill(*items[i].task);
+    }
 }
 
 // Takes over a batch: the first `kept` frames to the caller, the rest to the deque, where others can steal it. How many there were.
@@ -39,12 +49,7 @@ std::size_t take_over(worker& w, std::size_t kept, frame** first) noexcept {
         items[i - kept] = {batch[i], look_at_task};
     }
     LASTLY_POINT("batch-taken");
-    if (got > kept && !w.tasks.push_all(items, got - kept)) {
-        for (std::size_t i = kept; i < got; ++i) {   // the deque cannot grow: back to where they can wait
-            w.books.spilled.announce();
-            w.pool.entrance.spill(*batch[i]);
-        }
-    }
+    queue_up(w, items, got - kept);
     w.books.taken.add(got);   // after they can be found in the deque: nobody who looks for work misses them meanwhile
     return got;
 }
@@ -96,10 +101,20 @@ void run(worker& w, const finding& f) {
     else run_stolen(w, *f.part);
 }
 
-finding steal_from(worker& victim, bool& contended) noexcept {
-    deque_item item;
-    if (victim.tasks.steal(item, contended)) return {item.task, nullptr};
-    return {nullptr, victim.branches.steal(contended)};
+// A task and, so that the way pays, up to half of what the victim has besides; or a branch.
+finding steal_from(worker& w, worker& victim, bool& contended) noexcept {
+    deque_item first;
+    if (!victim.tasks.steal(first, contended)) return {nullptr, victim.branches.steal(contended)};
+    deque_item more[most_stolen];
+    std::size_t got = 0;
+    bool is_contended = false;
+    for (std::size_t left = std::min(victim.tasks.size() / 2, most_stolen); left > 0 && victim.tasks.steal(more[got], is_contended); --left) {
+        __builtin_prefetch(more[got].task, 1);   // its lines lie in the victim's cache
+        ++got;
+    }
+    LASTLY_POINT("some-stolen");
+    queue_up(w, more, got);
+    return {first.task, nullptr};
 }
 
 finding steal_from_others(worker& w, bool& contended) noexcept {
@@ -107,7 +122,7 @@ finding steal_from_others(worker& w, bool& contended) noexcept {
     const std::uint32_t attempts = w.pool.options.tuning.steal_attempts;
     for (std::uint32_t i = 0; count > 1 && i < attempts; ++i) {
         const std::uint32_t victim = (w.index + 1 + next_random(w.random) % (count - 1)) % count;
-        if (const finding f = steal_from(w.pool.workers[victim], contended)) return f;
+        if (const finding f = steal_from(w, w.pool.workers[victim], contended)) return f;
     }
     return {};
 }
