@@ -7,6 +7,7 @@
 
 #include "core/structures/counter.hpp"
 #include "core/structures/injector.hpp"
+#include "lastly/detail/fault.hpp"
 #include "lastly/detail/frame.hpp"
 
 #include <memory>
@@ -27,9 +28,10 @@ struct refusals {
     // Moves the record's finalizer columns here.
     void take_finalizers(run_record& r) noexcept {
         if (r.attached != 0) attached.add(std::exchange(r.attached, 0));
-        if (r.run == 0) return;
-        run.add(std::exchange(r.run, 0));
-        returned.add(std::exchange(r.returned, 0));
+        const std::uint64_t called = std::exchange(r.run, 0);
+        if (called == 0) return;
+        if (!LASTLY_FAULT("L3-run")) run.add(called);
+        if (!LASTLY_FAULT("L3-returned")) returned.add(called - r.thrown);
         if (r.thrown != 0) thrown.add(std::exchange(r.thrown, 0));
     }
 };

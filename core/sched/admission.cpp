@@ -164,7 +164,7 @@ void count_refusal(pool_core& pool, account* books, refusals account::* columns,
         // order (block): [Q1] whoever reads the sum sees what was counted
         pool.shared.attached.fetch_add(r.attached, acq_rel);
         pool.shared.run.fetch_add(r.run, acq_rel);
-        pool.shared.returned.fetch_add(r.returned, acq_rel);
+        pool.shared.returned.fetch_add(r.run - r.thrown, acq_rel);
         pool.shared.thrown.fetch_add(r.thrown, acq_rel);
         pool.shared.rejected.fetch_add(1, acq_rel);
     }

@@ -78,8 +78,6 @@ void end_early(run_record& r, bool was_finalizing) noexcept {
     show_pending(r);
 }
 
-void early_returned(run_record& r) noexcept { ++r.returned; }
-
 void early_threw(run_record& r, bool fails_the_task) noexcept {
     ++r.thrown;
     std::exception_ptr error = std::current_exception();
@@ -120,7 +118,6 @@ void run_deferred(run_record& r) {
         ++r.run;
         try {
             n->call(*n, *r.result);
-            ++r.returned;
             if (r.early != nullptr) settle_early(r);
         } catch (...) {
             settle_early(r);

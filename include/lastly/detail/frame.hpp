@@ -125,6 +125,10 @@ struct frame {
     void show(phase p, std::uint64_t deferred, std::uint64_t attached) noexcept {
         progress.store(make_progress(generation(), deferred, attached, p), release);   // order: [F1] a walker that sees the phase sees the fields stored before it
     }
+    // In the same phase.
+    void show_attached(std::uint64_t attached) noexcept {
+        progress.store((progress.load(relaxed) & ~std::uint64_t{0xff00}) | attached << 8, release);   // order: [F1] as above; the load is the holder's own
+    }
 };
 static_assert(sizeof(frame) == 48, "a 16-byte capture fits a cache line");
 
@@ -207,9 +211,8 @@ struct run_record {
     std::size_t inner_pending = 0;       // of all open defer_frames together, and of chains that wait while a branch has its own
     std::size_t long_at = ~std::size_t{0};   // a longer chain is reported, once
     std::uint64_t attached = 0;          // the ledger's finalizer columns, each counted at its event
-    std::uint64_t run = 0;
-    std::uint64_t returned = 0;
-    std::uint64_t thrown = 0;
+    std::uint64_t run = 0;               // those that are listed at the call together, when the last one has run
+    std::uint64_t thrown = 0;            // all the others of them have returned, or were left by exit
     outcome_kind ended = outcome_kind::succeeded;   // what became of it in the end
     std::uint8_t attached_pending = 0;   // the cursor: lowered before each attached finalizer's call
     bool start = true;
@@ -217,6 +220,7 @@ struct run_record {
     bool late = false;                   // refused by a gate that was closed before: counted apart
     bool finalizing = false;
     bool body_is_over = false;           // or never began: the task's own chain runs
+    bool are_attached_run = false;
     bool is_settled = false;             // its error has found somebody
     bool is_destroyed = false;           // body and finalizers
     bool is_counted = false;             // in the ledger
@@ -279,7 +283,6 @@ LASTLY_EXPORT void unreserve_node(void* place, std::size_t block_bytes) noexcept
 // A finalizer that does not wait for the chain (A3): counted as attached and run, shielded between begin and end.
 LASTLY_EXPORT bool begin_early(run_record& r) noexcept;             // returns what `end` is given
 LASTLY_EXPORT void end_early(run_record& r, bool was_finalizing) noexcept;
-LASTLY_EXPORT void early_returned(run_record& r) noexcept;
 LASTLY_EXPORT void early_threw(run_record& r, bool fails_the_task) noexcept;   // within the catch
 LASTLY_EXPORT void settle_early(run_record& r) noexcept;            // E4, once the body or the finalizer around it is over
 

@@ -194,17 +194,16 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
     template <std::size_t... I>
     static void run_attached(frame& f, result<R>& res, run_record& r, std::index_sequence<I...>) {
         ((count - 1 - I < r.attached_pending ? run_one(finalizer_at<count - 1 - I>(f), count - 1 - I, &f, res, r) : void()), ...);   // last listed first
+        if (count != 0 && !std::exchange(r.are_attached_run, true)) r.run += count;
     }
     template <class Finalizer>
     static void run_one(Finalizer& callable, std::size_t position, frame* f, result<R>& res, run_record& r) {
         r.attached_pending = static_cast<std::uint8_t>(position);
-        if (f != nullptr) f->show(phase::finalizing, r.deferred_pending, position);
+        if (f != nullptr) f->show_attached(position);
         if (LASTLY_FAULT("G2") && !r.start) return;
-        if (!LASTLY_FAULT("L3-run")) ++r.run;
         try {
             callable(res);
             if (LASTLY_FAULT("G1")) callable(res);
-            if (!LASTLY_FAULT("L3-returned")) ++r.returned;
         } catch (...) {
             settle_early(r);   // what its defer could not store threw before
             if (is_forced_unwind()) {   // the rest runs while the thread unwinds (P4)
