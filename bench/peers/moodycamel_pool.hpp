@@ -42,7 +42,7 @@ class moodycamel_pool {
     using queue_type = moodycamel::ConcurrentQueue<callable, traits>;
 
 public:
-    explicit moodycamel_pool(unsigned workers) : taken_(workers), done_(workers) {
+    explicit moodycamel_pool(unsigned workers, unsigned = 1) : taken_(workers), done_(workers) {
         for (unsigned i = 0; i < workers; ++i) threads_.emplace_back([this, i] { work(taken_[i], done_[i]); });
     }
     ~moodycamel_pool() {
@@ -63,8 +63,12 @@ public:
         void within(Loop&& loop) { loop(); }
         template <class Body>
         void submit(Body body) { submit_any(std::move(body)); }
-        template <class Body, class C>
-        void submit(Body body, C a, C b, C c) { submit_any(Cleanups::join(body, a, b, c)); }
+        template <class Body, class... C>
+        void submit(Body body, C... c) { submit_any(Cleanups::join(body, c...)); }
+        template <unsigned Count, class Body>
+        void submit_deferring(Body body) {
+            submit_any([body] { Cleanups::template guarded<Count>(body, body.own_cleanup()); });
+        }
         template <class Body>
         void submit_any(Body body) {
             pool_.queue_.enqueue(token_, callable(std::move(body)));
