@@ -19,6 +19,8 @@ public:
         void within(Loop&& loop) { loop(); }
         template <class Body, class... C>
         void submit(Body body, C... c) { pool_.detach(body, lastly::finally(c)...); }
+        template <class Body, class... C>
+        lastly::task_handle<void> submit_with_handle(Body body, C... c) { return pool_.submit(body, lastly::finally(c)...); }
         template <unsigned Count, class Body>
         void submit_deferring(Body body) {
             pool_.detach([body](lastly::task_context& t) {
