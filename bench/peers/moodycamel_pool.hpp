@@ -29,7 +29,8 @@
 
 namespace bench {
 
-template <class Cleanups, std::size_t Room>
+// `Batch`: how many tasks a worker takes at once.
+template <class Cleanups, std::size_t Room, std::size_t Batch = 64>
 class moodycamel_pool {
     struct alignas(64) counter {   // one writer
         std::atomic<std::uint64_t> value{0};
@@ -91,7 +92,6 @@ public:
     }
 
 private:
-    static constexpr std::size_t batch = 64;
     static constexpr int rounds_before_sleep = 200;
 
     counter& enroll() {
@@ -117,9 +117,9 @@ private:
     }
     void work(counter& taken, counter& done) {
         moodycamel::ConsumerToken token(queue_);
-        std::array<callable, batch> tasks;
+        std::array<callable, Batch> tasks;
         for (int failures = 0;;) {
-            const std::size_t n = queue_.try_dequeue_bulk(token, tasks.begin(), batch);
+            const std::size_t n = queue_.try_dequeue_bulk(token, tasks.begin(), Batch);
             if (n == 0) {
                 if (++failures < rounds_before_sleep) pause(failures);
                 else if (!sleep()) return;
