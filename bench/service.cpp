@@ -1,7 +1,8 @@
 // A mixed load as a service has it: requests of 2 and 200 µs that arrive by themselves, with deadlines, failures and a bounded pool: lastly,
 // and its peers, to which the rest is added by hand. One row a shape, `service/<half|over>/w<workers>/<backend>`: arriving work of 50% or
 // 150% of what the workers can do. Each benchmark has a pool of its own and warms it with one round; percentiles, in ns from arrival to
-// the last cleanup, are those of all rounds' served requests together; `..._count` are means a round.
+// the last cleanup, are those of all rounds' served requests together; `..._count` are means a round. `late_p99_ns`: how late the arrivals
+// were themselves; where that is no small part of `p99_ns`, the machine was too busy for the figures to mean anything.
 // Options beside Google Benchmark's: --requests=N a round (default 20000), --rounds=N timed rounds (default 5).
 #include "peers/cleanups.hpp"
 #include "peers/lastly_service.hpp"
@@ -45,6 +46,7 @@ void measure(benchmark::State& state, const service_shape& shape) {
     times = {};
     for ([[maybe_unused]] auto round : state) state.SetIterationTime(bench::serve_all(pool, shape, times));
     bench::show_percentiles(state, "", times.served);
+    state.counters["late_p99_ns"] = times.late.at(0.99);
     const auto a_round = [&](service_end how) {
         return static_cast<double>(times.ended[static_cast<std::size_t>(how)]) / static_cast<double>(state.iterations());
     };
