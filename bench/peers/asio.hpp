@@ -6,7 +6,6 @@
 // the other, in batches: cheaper at the queue, but a task waits for those before it even if a worker idles. submit_any goes around them.
 #pragma once
 
-#include <boost/asio/post.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 

@@ -5,7 +5,6 @@
 
 #include "peers/cleanups.hpp"
 
-#include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 
 #include <atomic>

@@ -14,7 +14,10 @@ struct wait_in_futex {
 };
 struct wait_looking {
     static void wait(const std::atomic<std::uint32_t>& word, std::uint32_t old) {
-        while (word.load(std::memory_order_acquire) == old) __builtin_ia32_pause();
+        for (unsigned looks = 1; word.load(std::memory_order_acquire) == old; ++looks) {
+            if (looks % 4096 == 0) std::this_thread::yield();   // both may be on one core
+            else __builtin_ia32_pause();
+        }
     }
     static void wake(std::atomic<std::uint32_t>&) {}
 };
