@@ -1,4 +1,4 @@
-// Dropping queued tasks: from the call of shutdown_now until every finalizer has run: lastly, and oneTBB's cancelled group.
+// Dropping queued tasks: from the call of shutdown_now until every finalizer has run: lastly, and its peers.
 // One row a shape, `drop/<f0|f3>/w<workers>/<backend>`: finalizers a task, workers beside the caller, which helps. Each round has a pool
 // of its own, since lastly's has ended then; the first is not timed. `task_ns` is the rounds' median, in ns a dropped task.
 // Options beside Google Benchmark's: --tasks=N (default 1000000), --rounds=N timed rounds (default 5).
@@ -6,6 +6,9 @@
 #include "rows.hpp"
 #include "workloads/drop.hpp"
 
+#ifdef LASTLY_BENCH_ASIO
+#include "peers/asio_drop.hpp"
+#endif
 #ifdef LASTLY_BENCH_ONETBB
 #include "peers/onetbb_drop.hpp"
 #endif
@@ -41,6 +44,10 @@ void add_rows(const settings& s) {
             const drop_shape shape{workers, s.tasks, three_cleanups};
             const std::string row = std::string("drop/") + (three_cleanups ? "f3" : "f0") + "/w" + std::to_string(workers);
             add<bench::lastly_drop>(row, "lastly", shape, s);
+#ifdef LASTLY_BENCH_ASIO
+            add<bench::asio_drop<bench::boxed>>(row, "asio", shape, s);
+            if (three_cleanups) add<bench::asio_drop<bench::spelled_out>>(row, "asio_inline", shape, s);
+#endif
 #ifdef LASTLY_BENCH_ONETBB
             add<bench::onetbb_drop<bench::boxed>>(row, "onetbb_group", shape, s);
             if (three_cleanups) add<bench::onetbb_drop<bench::spelled_out>>(row, "onetbb_group_inline", shape, s);

@@ -2,6 +2,7 @@
 // The main thread only. A benchmark is named `<row>/<backend>`; it times its rounds itself, a number of them that its options give.
 #pragma once
 
+#include "workloads/percentiles.hpp"
 #include "workloads/round_times.hpp"
 
 #include <benchmark/benchmark.h>
@@ -45,6 +46,14 @@ void time_rounds(benchmark::State& state, const char* counter, double operations
     }
     state.counters[counter] = median(std::move(took));
     if (shows_threads) state.counters["threads"] = threads;
+}
+
+// One counter a percentile: `<prefix>p50_ns` and so on.
+inline void show_percentiles(benchmark::State& state, const std::string& prefix, distribution& of) {
+    if (of.empty()) return;
+    for (const auto& [name, part] : {std::pair{"p50_ns", 0.5}, {"p90_ns", 0.9}, {"p99_ns", 0.99}, {"p999_ns", 0.999}}) {
+        state.counters[prefix + name] = of.at(part);
+    }
 }
 
 // Whether `argument` is `option` and then a number of at least `least`; `option` ends in '='.

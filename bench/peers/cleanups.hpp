@@ -5,6 +5,8 @@
 // Values; no thread of their own.
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <functional>
 #include <type_traits>
 #include <utility>
@@ -23,27 +25,14 @@ private:
     Cleanup at_end_;
 };
 
-template <class Body, class Cleanup>
-struct task_with_cleanup {
-    Body body;
-    Cleanup only;
-    void operator()() const {
-        body();
-        only();
-    }
-};
-
-template <class Body, class Cleanup>
+// An array, not a tuple: the task stays trivially copyable where its parts are.
+template <class Body, class Cleanup, std::size_t Count>
 struct task_with_cleanups {
     Body body;
-    Cleanup first;
-    Cleanup second;
-    Cleanup third;
+    std::array<Cleanup, Count> at_end;
     void operator()() const {
         body();
-        first();
-        second();
-        third();
+        [this]<std::size_t... I>(std::index_sequence<I...>) { (at_end[I](), ...); }(std::make_index_sequence<Count>());
     }
 };
 
@@ -81,13 +70,9 @@ struct cleanups_by_hand {
     template <class C>
     using kept = std::conditional_t<Boxed, std::function<void()>, C>;
 
-    template <class Body, class C>
-    static auto join(Body body, C a) {
-        return task_with_cleanup<Body, kept<C>>{body, a};
-    }
-    template <class Body, class C>
-    static auto join(Body body, C a, C b, C c) {
-        return task_with_cleanups<Body, kept<C>>{body, a, b, c};
+    template <class Body, class C, class... More>
+    static auto join(Body body, C first, More... more) {
+        return task_with_cleanups<Body, kept<C>, 1 + sizeof...(More)>{std::move(body), {first, more...}};
     }
     template <class Body, class C>
     static auto own(Body body, C a, C b, C c) {

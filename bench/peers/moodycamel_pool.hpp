@@ -29,7 +29,8 @@
 
 namespace bench {
 
-template <class Cleanups, std::size_t Room>
+// `Batch`: how many tasks a worker takes at once.
+template <class Cleanups, std::size_t Room, std::size_t Batch = 64>
 class moodycamel_pool {
     struct alignas(64) counter {   // one writer
         std::atomic<std::uint64_t> value{0};
@@ -42,7 +43,7 @@ class moodycamel_pool {
     using queue_type = moodycamel::ConcurrentQueue<callable, traits>;
 
 public:
-    explicit moodycamel_pool(unsigned workers) : taken_(workers), done_(workers) {
+    explicit moodycamel_pool(unsigned workers, unsigned = 1) : taken_(workers), done_(workers) {
         for (unsigned i = 0; i < workers; ++i) threads_.emplace_back([this, i] { work(taken_[i], done_[i]); });
     }
     ~moodycamel_pool() {
@@ -63,8 +64,12 @@ public:
         void within(Loop&& loop) { loop(); }
         template <class Body>
         void submit(Body body) { submit_any(std::move(body)); }
-        template <class Body, class C>
-        void submit(Body body, C a, C b, C c) { submit_any(Cleanups::join(body, a, b, c)); }
+        template <class Body, class... C>
+        void submit(Body body, C... c) { submit_any(Cleanups::join(body, c...)); }
+        template <unsigned Count, class Body>
+        void submit_deferring(Body body) {
+            submit_any([body] { Cleanups::template guarded<Count>(body, body.own_cleanup()); });
+        }
         template <class Body>
         void submit_any(Body body) {
             pool_.queue_.enqueue(token_, callable(std::move(body)));
@@ -87,7 +92,6 @@ public:
     }
 
 private:
-    static constexpr std::size_t batch = 64;
     static constexpr int rounds_before_sleep = 200;
 
     counter& enroll() {
@@ -113,9 +117,9 @@ private:
     }
     void work(counter& taken, counter& done) {
         moodycamel::ConsumerToken token(queue_);
-        std::array<callable, batch> tasks;
+        std::array<callable, Batch> tasks;
         for (int failures = 0;;) {
-            const std::size_t n = queue_.try_dequeue_bulk(token, tasks.begin(), batch);
+            const std::size_t n = queue_.try_dequeue_bulk(token, tasks.begin(), Batch);
             if (n == 0) {
                 if (++failures < rounds_before_sleep) pause(failures);
                 else if (!sleep()) return;

@@ -18,7 +18,7 @@ namespace bench {
 template <class Cleanups>
 class onetbb_enqueue {
 public:
-    explicit onetbb_enqueue(unsigned workers)
+    onetbb_enqueue(unsigned workers, unsigned)
         : limit_(oneapi::tbb::global_control::max_allowed_parallelism, workers + 1), arena_(static_cast<int>(workers), 0) {
         arena_.initialize();
     }
@@ -30,8 +30,12 @@ public:
         void within(Loop&& loop) { loop(); }
         template <class Body>
         void submit(Body body) { arena_.enqueue(std::move(body)); }
-        template <class Body, class C>
-        void submit(Body body, C a, C b, C c) { arena_.enqueue(Cleanups::join(body, a, b, c)); }
+        template <class Body, class... C>
+        void submit(Body body, C... c) { arena_.enqueue(Cleanups::join(body, c...)); }
+        template <unsigned Count, class Body>
+        void submit_deferring(Body body) {
+            arena_.enqueue([body] { Cleanups::template guarded<Count>(body, body.own_cleanup()); });
+        }
         template <class Body>
         void submit_any(Body body) { arena_.enqueue(std::move(body)); }
 
@@ -52,7 +56,7 @@ private:
 template <class Cleanups>
 class onetbb_group {
 public:
-    explicit onetbb_group(unsigned workers)
+    onetbb_group(unsigned workers, unsigned callers)
         : limit_(oneapi::tbb::global_control::max_allowed_parallelism, workers + 1),
           arena_(static_cast<int>(workers + callers), callers) {
         arena_.initialize();
@@ -65,8 +69,12 @@ public:
         void within(Loop&& loop) { arena_.execute(std::forward<Loop>(loop)); }
         template <class Body>
         void submit(Body body) { group_.run(std::move(body)); }
-        template <class Body, class C>
-        void submit(Body body, C a, C b, C c) { group_.run(Cleanups::join(body, a, b, c)); }
+        template <class Body, class... C>
+        void submit(Body body, C... c) { group_.run(Cleanups::join(body, c...)); }
+        template <unsigned Count, class Body>
+        void submit_deferring(Body body) {
+            group_.run([body] { Cleanups::template guarded<Count>(body, body.own_cleanup()); });
+        }
         template <class Body>
         void submit_any(Body body) { group_.run(std::move(body)); }
 
@@ -81,7 +89,6 @@ public:
     }
 
 private:
-    static constexpr unsigned callers = 2;
     oneapi::tbb::global_control limit_;
     oneapi::tbb::task_arena arena_;
     oneapi::tbb::task_group group_;

@@ -1,5 +1,6 @@
-// The workload "external submission": empty tasks with a 16-byte capture, 0 or 3 cleanups of 8 bytes each, from threads that are no workers.
+// The workload "external submission": empty tasks with a 16-byte capture and cleanups of 8 bytes each, from threads that are no workers.
 // Written once, over a backend (../peers/). run_round is called by one thread, the first producer; the others wait in `producers`.
+// Cleanups are attached, that is given with the task, or deferred: the body decides on them, and they are no part of the capture.
 // 1. The clock runs from the first submission until every task and every cleanup is over. 2. Each round checks that exactly what
 // was submitted has run, and aborts otherwise. 3. Gated: every worker is held by a task of its own before the clock starts,
 // and let go once everything is submitted.
@@ -8,6 +9,7 @@
 #include "workloads/empty_task.hpp"
 #include "workloads/tally.hpp"
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
@@ -18,16 +20,36 @@
 
 namespace bench {
 
-// A backend is made with a number of workers. `producer`: one a submitting thread, made and used there;
+enum class submit_kind : std::uint8_t { plain, one_attached, three_attached, ten_attached, one_deferred, three_deferred, ten_deferred };
+inline constexpr std::array submit_kinds{submit_kind::plain,      submit_kind::one_attached, submit_kind::three_attached,
+                                         submit_kind::ten_attached, submit_kind::one_deferred, submit_kind::three_deferred,
+                                         submit_kind::ten_deferred};
+
+constexpr unsigned cleanups_of(submit_kind kind) noexcept {
+    switch (kind) {
+        case submit_kind::plain: return 0;
+        case submit_kind::one_attached:
+        case submit_kind::one_deferred: return 1;
+        case submit_kind::three_attached:
+        case submit_kind::three_deferred: return 3;
+        case submit_kind::ten_attached:
+        case submit_kind::ten_deferred: return 10;
+    }
+    return 0;
+}
+constexpr bool is_deferred(submit_kind kind) noexcept { return kind >= submit_kind::one_deferred; }
+
+// A backend is made with a number of workers and one of submitting threads. `producer`: one a submitting thread, made and used there;
 // `within(loop)` calls the loop in whatever surroundings the pool's users submit from; `submit_any` takes any callable.
 // `wait(done)` returns once every task is over; `done()` tells, for pools that leave counting to their users.
 template <class B>
-concept submit_backend = requires(B& pool, typename B::producer& by, task_body body, cleanup c, unsigned workers) {
-    B(workers);
+concept submit_backend = requires(B& pool, typename B::producer& by, task_body body, cleanup c, unsigned workers, unsigned producers) {
+    B(workers, producers);
     requires std::is_constructible_v<typename B::producer, B&>;
     by.within([] {});
     by.submit(body);
     by.submit(body, c, c, c);
+    by.template submit_deferring<3>(body);
     by.submit_any([] {});
     pool.wait([] { return true; });
 };
@@ -36,7 +58,7 @@ struct submit_shape {
     unsigned workers;
     unsigned producers;
     std::size_t tasks;   // all producers together
-    bool three_cleanups;
+    submit_kind kind;
     bool gated;
 };
 
@@ -47,15 +69,23 @@ struct submit_times {
 };
 
 template <class Producer>
-void submit_share(Producer& by, tally& to, std::size_t count, bool three_cleanups) {
-    by.within([&] {
-        const cleanup c{&to};
-        if (three_cleanups) {
-            for (std::size_t i = 0; i < count; ++i) by.submit(task_body{&to, 1}, c, c, c);
-        } else {
-            for (std::size_t i = 0; i < count; ++i) by.submit(task_body{&to, 1});
-        }
-    });
+void submit_share(Producer& by, tally& to, std::size_t count, submit_kind kind) {
+    const task_body body{&to, 1};
+    const cleanup c{&to};
+    const auto repeat = [&](auto submit) {
+        by.within([&] {
+            for (std::size_t i = 0; i < count; ++i) submit();
+        });
+    };
+    switch (kind) {
+        case submit_kind::plain: return repeat([&] { by.submit(body); });
+        case submit_kind::one_attached: return repeat([&] { by.submit(body, c); });
+        case submit_kind::three_attached: return repeat([&] { by.submit(body, c, c, c); });
+        case submit_kind::ten_attached: return repeat([&] { by.submit(body, c, c, c, c, c, c, c, c, c, c); });
+        case submit_kind::one_deferred: return repeat([&] { by.template submit_deferring<1>(body); });
+        case submit_kind::three_deferred: return repeat([&] { by.template submit_deferring<3>(body); });
+        case submit_kind::ten_deferred: return repeat([&] { by.template submit_deferring<10>(body); });
+    }
 }
 
 // The second and further producers: threads that live as long as the pool, as a server's would.
@@ -74,10 +104,10 @@ public:
     producers& operator=(const producers&) = delete;
 
     // Returns when all of them are awake and stand at the line.
-    void line_up(tally& to, std::size_t share, bool three_cleanups) {
+    void line_up(tally& to, std::size_t share, submit_kind kind) {
         to_ = &to;
         share_ = share;
-        three_cleanups_ = three_cleanups;
+        kind_ = kind;
         ready_.store(0);
         finished_.store(0);
         call();
@@ -101,7 +131,7 @@ private:
             if (share_ == 0) return;
             ready_.fetch_add(1);
             spin_until([&] { return started_.load() == seen; });
-            submit_share(by, *to_, share_, three_cleanups_);
+            submit_share(by, *to_, share_, kind_);
             finished_.fetch_add(1);
         }
     }
@@ -109,7 +139,7 @@ private:
     const unsigned others_;
     tally* to_ = nullptr;
     std::size_t share_ = 0;
-    bool three_cleanups_ = false;
+    submit_kind kind_ = submit_kind::plain;
     std::atomic<std::uint32_t> called_{0};
     std::atomic<std::uint32_t> started_{0};
     std::atomic<std::uint32_t> ready_{0};
@@ -159,15 +189,15 @@ submit_times run_round(B& pool, typename B::producer& by, producers<B>& others, 
     using clock = std::chrono::steady_clock;
     const std::size_t share = shape.tasks / shape.producers;
     const std::size_t total = share * shape.producers;
-    const std::uint64_t cleanups = shape.three_cleanups ? 3 * total : 0;
+    const std::uint64_t cleanups = cleanups_of(shape.kind) * total;
     tally counted;
     gate held;
     if (shape.gated) held.hold(by, shape.workers);
-    if (shape.producers > 1) others.line_up(counted, share, shape.three_cleanups);
+    if (shape.producers > 1) others.line_up(counted, share, shape.kind);
 
     const auto begin = clock::now();
     others.start();
-    submit_share(by, counted, share, shape.three_cleanups);
+    submit_share(by, counted, share, shape.kind);
     if (shape.producers > 1) others.wait();
     const auto submitted = clock::now();
     if (shape.gated) held.open();

@@ -1,0 +1,100 @@
+// The end of a task: body's end to the last cleanup's, and from there until the waiter goes on: lastly, and its peers.
+// One row a shape, `completion/<short|long>/f<cleanups>/w<workers>/<backend>`: bodies of 2 µs, in which most waiters still search, or of
+// 100 µs, so that they sleep. Each benchmark has a pool of its own and warms it with one round; its counters are percentiles of all
+// rounds' tasks together, in ns: `cleanups_p...` and `release_p...`. Peers call cleanups of known types, the cheapest.
+// Options beside Google Benchmark's: --tasks=N a round (default 1000), --rounds=N timed rounds (default 5).
+#include "peers/by_flag.hpp"
+#include "peers/cleanups.hpp"
+#include "peers/lastly_result.hpp"
+#include "peers/moodycamel_pool.hpp"
+#include "peers/std_async_result.hpp"
+#include "rows.hpp"
+#include "workloads/completion.hpp"
+
+#ifdef LASTLY_BENCH_ASIO
+#include "peers/asio.hpp"
+#endif
+#ifdef LASTLY_BENCH_EIGEN
+#include "peers/eigen.hpp"
+#endif
+#ifdef LASTLY_BENCH_ONETBB
+#include "peers/onetbb.hpp"
+#endif
+
+#include <benchmark/benchmark.h>
+
+#include <chrono>
+#include <cstdio>
+#include <string>
+
+namespace {
+
+using bench::end_shape;
+using bench::spelled_out;
+
+struct settings {
+    std::size_t tasks = 1000;
+    std::size_t rounds = 5;
+};
+
+template <bench::end_backend B>
+void measure(benchmark::State& state, const end_shape& shape) {
+    B pool(shape.workers);
+    bench::end_times times;
+    bench::end_all(pool, shape, times);
+    times = {};
+    for ([[maybe_unused]] auto round : state) state.SetIterationTime(bench::end_all(pool, shape, times) * 1e-9);
+    bench::show_percentiles(state, "cleanups_", times.cleanups);
+    bench::show_percentiles(state, "release_", times.release);
+}
+
+template <bench::end_backend B>
+void add(const std::string& row, const char* backend, const end_shape& shape, const settings& s) {
+    bench::add_benchmark(row + "/" + backend, s.rounds, [shape](benchmark::State& state) { measure<B>(state, shape); });
+}
+
+template <class B>
+using flagged = bench::by_flag<B, spelled_out>;
+
+void add_row(const std::string& row, const end_shape& shape, const settings& s) {
+    add<bench::lastly_result>(row, "lastly", shape, s);
+    add<flagged<bench::moodycamel_pool<spelled_out, 48>>>(row, "moodycamel_pool_inline", shape, s);
+#ifdef LASTLY_BENCH_ASIO
+    add<flagged<bench::asio_execute<spelled_out>>>(row, "asio_inline", shape, s);
+#endif
+#ifdef LASTLY_BENCH_EIGEN
+    add<flagged<bench::eigen_pool<spelled_out>>>(row, "eigen_inline", shape, s);
+#endif
+#ifdef LASTLY_BENCH_ONETBB
+    add<flagged<bench::onetbb_enqueue<spelled_out>>>(row, "onetbb_enqueue_inline", shape, s);
+#endif
+    add<bench::std_async_result<spelled_out>>(row, "std_async_inline", shape, s);
+}
+
+void add_rows(const settings& s) {
+    for (const bool is_long : {false, true}) {
+        for (const bool three_cleanups : {false, true}) {
+            for (const unsigned workers : {1u, 2u}) {
+                const std::string row = std::string("completion/") + (is_long ? "long" : "short") + (three_cleanups ? "/f3" : "/f1") + "/w" +
+                                        std::to_string(workers);
+                add_row(row, {workers, three_cleanups, std::chrono::microseconds(is_long ? 100 : 2), s.tasks}, s);
+            }
+        }
+    }
+}
+
+}   // namespace
+
+int main(int argc, char** argv) {
+    benchmark::Initialize(&argc, argv);
+    settings s;
+    for (int i = 1; i < argc; ++i) {
+        if (bench::read_number(argv[i], "--tasks=", 1, s.tasks) || bench::read_number(argv[i], "--rounds=", 1, s.rounds)) continue;
+        std::fprintf(stderr, "%s: unknown or wrong: %s\n", argv[0], argv[i]);
+        return 2;
+    }
+    add_rows(s);
+    benchmark::RunSpecifiedBenchmarks();
+    benchmark::Shutdown();
+    return 0;
+}
