@@ -1,10 +1,13 @@
 // lastly as a backend of what begins inside the pool: fork-join, and spawning into a group. Every option at its default.
-// within: the thread that made the pool; its callable runs on a worker, so that `workers` threads compute in all. invoke,
-// invoke_cleaning, a group: inside `within`. Finalizers are attached, or deferred through the body's or the branch's task_context.
+// within: the thread that made the pool; its callable runs on a worker, so that `workers` threads compute in all. fork, fork_some,
+// a group: inside `within`. Finalizers are attached, or deferred through the body's or the branch's task_context.
 #pragma once
+
+#include "workloads/fork_tree.hpp"
 
 #include <lastly/lastly.hpp>
 
+#include <cstddef>
 #include <utility>
 
 namespace bench {
@@ -16,20 +19,12 @@ public:
     template <class F>
     void within(F&& f) { pool_.run(std::forward<F>(f)); }
 
-    template <class F, class G>
-    void invoke(const F& first, const G& second) { lastly::parallel_invoke(pool_, first, second); }
-    template <class C, class F, class G>
-    void invoke_cleaning(const C& c, const F& first, const G& second) {
-        lastly::parallel_invoke(
-            pool_,
-            [&](lastly::task_context& branch) {
-                branch.defer(c);
-                first();
-            },
-            [&](lastly::task_context& branch) {
-                branch.defer(c);
-                second();
-            });
+    template <std::size_t Count, class C, class F>
+    void fork(const C& c, const F& f) { fork_each(c, f, std::make_index_sequence<Count>{}); }
+    template <class C, class F>
+    void fork_some(const C& c, std::size_t count, const F& f) {
+        if constexpr (cleanups_a_branch<C> == 0) lastly::parallel_for(pool_, std::size_t{0}, count, f, 1);
+        else lastly::parallel_for(pool_, std::size_t{0}, count, [&](std::size_t i, lastly::task_context& branch) { run_deferring(branch, c, f, i); }, 1);
     }
 
     class group {
@@ -55,6 +50,17 @@ public:
     };
 
 private:
+    template <class C, class F>
+    static void run_deferring(lastly::task_context& branch, const C& c, const F& f, std::size_t i) {
+        branch.defer(c);
+        f(i);
+    }
+    template <class C, class F, std::size_t... I>
+    void fork_each(const C& c, const F& f, std::index_sequence<I...>) {
+        if constexpr (cleanups_a_branch<C> == 0) lastly::parallel_invoke(pool_, [&] { f(I); }...);
+        else lastly::parallel_invoke(pool_, [&](lastly::task_context& branch) { run_deferring(branch, c, f, I); }...);
+    }
+
     lastly::pool pool_;
 };
 
