@@ -49,8 +49,8 @@ public:
 
 private:
     static constexpr std::uint64_t golden = 0x9e3779b97f4a7c15;
-    static constexpr std::uint64_t seed = 19;
-    static constexpr std::uint64_t default_nodes = 0;
+    static constexpr std::uint64_t seed = 27;
+    static constexpr std::uint64_t default_nodes = 4'223'323;
 
     static constexpr std::uint64_t mix(std::uint64_t z) noexcept {
         z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
