@@ -2,7 +2,8 @@
 // A workload (fib.hpp, skynet.hpp, ...) says what its nodes are; it is walked here over backends that fork (../peers/), and by a backend
 // itself if its branches are coroutines. run_tree: the thread that made the backend. Invariants: 1. The clock runs inside the pool, from
 // the root to its sum. 2. Each round is checked by the workload, and with a cleanup in each branch their number is compared with that of
-// the branches; otherwise the program aborts. Without cleanups nothing is counted: a branch costs what its pool takes.
+// the branches; otherwise the program aborts. Without cleanups nothing is counted: a branch costs what its pool takes, and one that ran
+// twice goes unseen.
 #pragma once
 
 #include "workloads/empty_task.hpp"

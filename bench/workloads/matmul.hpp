@@ -1,7 +1,7 @@
 // The workload "matmul": C = A × B, n × n doubles, by quarters of C down to blocks of at most 64 × 64, each computed by one leaf.
 // A tree for fork_tree.hpp. Leaves write C, each its block; the rest is read only. clear, check: while no round runs.
-// Invariants: 1. Elements are small whole numbers, so that every order of adding is exact. 2. Every block is computed once: their number
-// is compared, and one element of each with the product of its row and column.
+// Invariants: 1. Elements are small whole numbers, so that every order of adding is exact. 2. Every block is computed once, since it is
+// added to zeros: their number is compared, and one element of each with the product of its row and column.
 #pragma once
 
 #include "workloads/fork_tree.hpp"
@@ -43,7 +43,7 @@ public:
             }
         }
     }
-    void clear() { std::fill(c_.begin(), c_.end(), -1.0); }
+    void clear() { std::fill(c_.begin(), c_.end(), 0.0); }
     node root() const noexcept { return {0, static_cast<std::uint32_t>(n_), 0, static_cast<std::uint32_t>(n_)}; }
     children children_of(const node& n) const noexcept { return {n, std::max(n.bottom - n.top, n.right - n.left) <= block}; }
 
@@ -58,15 +58,15 @@ public:
                 for (std::size_t k = from; k < to; ++k) add_row(sum, a_[i * n_ + k], &b_[k * n_ + n.left], width);
             }
         }
-        for (std::size_t i = n.top; i < n.bottom; ++i) std::copy_n(&sums[(i - n.top) * block], width, &c_[i * n_ + n.left]);
+        for (std::size_t i = n.top; i < n.bottom; ++i) add_row(&c_[i * n_ + n.left], 1.0, &sums[(i - n.top) * block], width);
         return 1;
     }
     void check(std::uint64_t blocks) const {
-        if (blocks != check_blocks(root())) fail("a block was lost, or ran twice, or was waited for too briefly");
+        if (blocks != check_blocks(root())) fail("a block was lost, or was waited for too briefly");
     }
 
 private:
-    static void add_row(double* sum, double factor, const double* row, std::size_t width) noexcept {
+    static void add_row(double* __restrict sum, double factor, const double* __restrict row, std::size_t width) noexcept {
         for (std::size_t j = 0; j < width; ++j) sum[j] += factor * row[j];
     }
     // How many blocks there are below n.

@@ -45,7 +45,7 @@ public:
     }
     std::uint64_t leaf(const node& n) const noexcept { return n.rows == n_ ? 1 : 0; }   // 0: a dead end
     void check(std::uint64_t sum) const {
-        if (sum != ways[n_]) fail("a placement was lost, or ran twice, or was waited for too briefly");
+        if (sum != ways[n_]) fail("a placement was lost, or was waited for too briefly");
     }
 
 private:

@@ -37,7 +37,7 @@ public:
     children children_of(const node& n) const noexcept { return {n.first, n.leaves / arity}; }
     std::uint64_t leaf(const node& n) const noexcept { return n.first; }
     void check(std::uint64_t sum) const {
-        if (sum != leaves_ * (leaves_ - 1) / 2) fail("a leaf was lost, or ran twice, or was waited for too briefly");
+        if (sum != leaves_ * (leaves_ - 1) / 2) fail("a leaf was lost, or was waited for too briefly");
     }
 
 private:

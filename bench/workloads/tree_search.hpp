@@ -44,7 +44,7 @@ public:
     }
     std::uint64_t leaf(const node&) const noexcept { return 1; }
     void check(std::uint64_t nodes) const {
-        if (nodes != nodes_) fail("a node was lost, or ran twice, or was waited for too briefly");
+        if (nodes != nodes_) fail("a node was lost, or was waited for too briefly");
     }
 
 private:
