@@ -59,7 +59,8 @@ private:
 struct onetbb_invoke {
     template <std::size_t Count, class F>
     void each(const F& f) {
-        [&]<std::size_t... I>(std::index_sequence<I...>) { oneapi::tbb::parallel_invoke([&] { f(I); }...); }(std::make_index_sequence<Count>{});
+        const auto all = [&]<std::size_t... I>(std::index_sequence<I...>) { oneapi::tbb::parallel_invoke([&] { f(I); }...); };
+        all(std::make_index_sequence<Count>{});
     }
 };
 
@@ -67,7 +68,8 @@ struct onetbb_invoke_shared {
     oneapi::tbb::task_group_context context;
     template <std::size_t Count, class F>
     void each(const F& f) {
-        [&]<std::size_t... I>(std::index_sequence<I...>) { oneapi::tbb::parallel_invoke([&] { f(I); }..., context); }(std::make_index_sequence<Count>{});
+        const auto all = [&]<std::size_t... I>(std::index_sequence<I...>) { oneapi::tbb::parallel_invoke([&] { f(I); }..., context); };
+        all(std::make_index_sequence<Count>{});
     }
 };
 
