@@ -26,7 +26,7 @@ struct settings {
     bool found = false;
 };
 
-template <bench::fork_backend B>
+template <bench::tree_backend<bench::fib> B>
 void measure(benchmark::State& state, unsigned workers, unsigned n, bool cleaning) {
     B pool(workers);
     bench::run_fib(pool, n, cleaning);
@@ -34,7 +34,7 @@ void measure(benchmark::State& state, unsigned workers, unsigned n, bool cleanin
     bench::time_rounds(state, "invoke_ns", invocations, cleaning, [&] { return bench::run_fib(pool, n, cleaning); });
 }
 
-template <bench::fork_backend B>
+template <bench::tree_backend<bench::fib> B>
 void add(const std::string& row, const char* backend, unsigned workers, bool cleaning, settings& s) {
     const std::string name = row + "/" + backend;
     const unsigned n = static_cast<unsigned>(s.n);
@@ -75,7 +75,7 @@ int main(int argc, char** argv) {
     benchmark::Initialize(&argc, argv);
     settings s;
     for (int i = 1; i < argc; ++i) {
-        if (bench::read_number(argv[i], "--n=", 2, s.n) && s.n <= bench::largest_fib) continue;
+        if (bench::read_number(argv[i], "--n=", 2, s.n) && s.n <= bench::fib::largest) continue;
         if (bench::read_number(argv[i], "--rounds=", 1, s.rounds) || read_once(argv[i], s.once)) continue;
         std::fprintf(stderr, "%s: unknown or wrong: %s\n", argv[0], argv[i]);
         return 2;

@@ -1,18 +1,23 @@
-// oneTBB as backends of what begins inside the pool: fork-join in three ways, and spawning into a task_group.
+// oneTBB as backends of what begins inside the pool: fork-join in four ways, and spawning into a task_group.
 // An arena of `workers` slots, one of them the caller's, which computes as well; global_control allows no thread more.
-// within: the thread that made the backend. invoke, invoke_cleaning, a group: inside `within`.
+// within: the thread that made the backend. fork, fork_some, a group: inside `within`.
 // invoke: parallel_invoke as it is mostly written, which makes a context a call, or with one context for the whole recursion, which is
-// cheaper and gives up that an exception cancels no more than its own call. group: one branch given to a task_group, the other called,
-// which costs less than run_and_wait.
+// cheaper and gives up that an exception cancels no more than its own call. for: parallel_for by single indices, with one context, where
+// the number of branches is known when it runs. group: one branch is called, the others are given to a task_group, which costs less than
+// run_and_wait.
 #pragma once
 
 #include "peers/cleanups.hpp"
+#include "workloads/fork_tree.hpp"
 
 #include <oneapi/tbb/global_control.h>
+#include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/parallel_invoke.h>
+#include <oneapi/tbb/partitioner.h>
 #include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/task_group.h>
 
+#include <cstddef>
 #include <utility>
 
 namespace bench {
@@ -31,41 +36,63 @@ private:
     oneapi::tbb::task_arena arena_;
 };
 
-// `Fork`: called with two callables; runs both.
+// `Fork`: `each<Count>(f)` and, in some, `some(count, f)` call f(0) to f(count - 1) at the same time.
 template <class Fork>
 class onetbb_fork : public onetbb_inside {
 public:
     using onetbb_inside::onetbb_inside;
 
-    template <class F, class G>
-    void invoke(const F& first, const G& second) { fork_(first, second); }
-    template <class C, class F, class G>
-    void invoke_cleaning(const C& c, const F& first, const G& second) {
-        fork_([&] { spelled_out::guarded<1>(first, c); }, [&] { spelled_out::guarded<1>(second, c); });
-    }
+    template <std::size_t Count, class C, class F>
+    void fork(const C& c, const F& f) { fork_.template each<Count>(guarded(c, f)); }
+    template <class C, class F>
+        requires requires(Fork& by, const F& f) { by.some(std::size_t{}, f); }
+    void fork_some(const C& c, std::size_t count, const F& f) { fork_.some(count, guarded(c, f)); }
 
 private:
+    template <class C, class F>
+    static auto guarded(const C& c, const F& f) {
+        return [&](std::size_t i) { spelled_out::guarded<cleanups_a_branch<C>>([&] { f(i); }, c); };
+    }
     Fork fork_;
 };
 
 struct onetbb_invoke {
-    template <class F, class G>
-    void operator()(const F& first, const G& second) { oneapi::tbb::parallel_invoke(first, second); }
+    template <std::size_t Count, class F>
+    void each(const F& f) {
+        const auto all = [&]<std::size_t... I>(std::index_sequence<I...>) { oneapi::tbb::parallel_invoke([&] { f(I); }...); };
+        all(std::make_index_sequence<Count>{});
+    }
 };
 
 struct onetbb_invoke_shared {
     oneapi::tbb::task_group_context context;
-    template <class F, class G>
-    void operator()(const F& first, const G& second) { oneapi::tbb::parallel_invoke(first, second, context); }
+    template <std::size_t Count, class F>
+    void each(const F& f) {
+        const auto all = [&]<std::size_t... I>(std::index_sequence<I...>) { oneapi::tbb::parallel_invoke([&] { f(I); }..., context); };
+        all(std::make_index_sequence<Count>{});
+    }
 };
 
 struct onetbb_group_fork {
-    template <class F, class G>
-    void operator()(const F& first, const G& second) {
+    template <std::size_t Count, class F>
+    void each(const F& f) { some(Count, f); }
+    template <class F>
+    void some(std::size_t count, const F& f) {
         oneapi::tbb::task_group branches;
-        branches.run(second);
-        first();
+        for (std::size_t i = 1; i < count; ++i) branches.run([&f, i] { f(i); });
+        f(0);
         branches.wait();
+    }
+};
+
+struct onetbb_for_shared {
+    oneapi::tbb::task_group_context context;
+    template <std::size_t Count, class F>
+    void each(const F& f) { some(Count, f); }
+    template <class F>
+    void some(std::size_t count, const F& f) {
+        if (count == 1) return f(0);
+        oneapi::tbb::parallel_for(std::size_t{0}, count, f, oneapi::tbb::simple_partitioner(), context);
     }
 };
 

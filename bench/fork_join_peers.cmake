@@ -1,0 +1,30 @@
+# Peers of fork-join, found where the user has them: a target lastly_bench_<peer> each, which says what it takes to use it. Headers alone,
+# but for OpenMP, which belongs to the compiler (Debian, for Clang 19: libomp-19-dev). Elsewhere: CMAKE_PREFIX_PATH, CMAKE_INCLUDE_PATH.
+set(LASTLY_BENCH_FORK_JOIN_PEERS openmp taskflow libfork toomanycooks citor)
+
+function(lastly_bench_headers peer header)
+    string(TOUPPER ${peer} upper)
+    find_path(LASTLY_${upper}_INCLUDE ${header} DOC "${peer}, a peer of the benchmarks: where ${header} is")
+    if(LASTLY_${upper}_INCLUDE)
+        add_library(lastly_bench_${peer} INTERFACE)
+        target_include_directories(lastly_bench_${peer} SYSTEM INTERFACE ${LASTLY_${upper}_INCLUDE})
+        target_compile_definitions(lastly_bench_${peer} INTERFACE LASTLY_BENCH_${upper})
+    endif()
+endfunction()
+lastly_bench_headers(taskflow taskflow/core/task_group.hpp)
+lastly_bench_headers(libfork libfork.hpp)
+lastly_bench_headers(toomanycooks tmc/spawn_many.hpp)
+lastly_bench_headers(citor citor/thread_pool.h)
+
+find_package(OpenMP QUIET COMPONENTS CXX)
+if(TARGET OpenMP::OpenMP_CXX)
+    add_library(lastly_bench_openmp INTERFACE)
+    target_link_libraries(lastly_bench_openmp INTERFACE OpenMP::OpenMP_CXX)
+    target_compile_definitions(lastly_bench_openmp INTERFACE LASTLY_BENCH_OPENMP)
+endif()
+
+foreach(peer IN LISTS LASTLY_BENCH_FORK_JOIN_PEERS)
+    if(NOT TARGET lastly_bench_${peer})
+        message(STATUS "bench: no ${peer}, its rows are left out")
+    endif()
+endforeach()
