@@ -22,7 +22,7 @@ namespace lastly::detail {
 
 namespace {
 
-constexpr int spins_before_sleep = 100;
+constexpr int spins_before_sleep = 20;   // about as long as a hand-over takes while everybody is awake; whoever spins on keeps the CPU that a woken worker would get
 
 bool is_worth_reporting(const outcome& o) noexcept { return o.failed() || (o.cancelled() && !is_bulk_cause(o.cause())); }
 
