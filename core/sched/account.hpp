@@ -7,7 +7,6 @@
 
 #include "core/structures/counter.hpp"
 #include "core/structures/injector.hpp"
-#include "lastly/detail/fault.hpp"
 #include "lastly/detail/frame.hpp"
 
 #include <memory>
@@ -28,10 +27,9 @@ struct refusals {
     // Moves the record's finalizer columns here.
     void take_finalizers(run_record& r) noexcept {
         if (r.attached != 0) attached.add(std::exchange(r.attached, 0));
-        const std::uint64_t called = std::exchange(r.run, 0);
-        if (called == 0) return;
-        if (!LASTLY_FAULT("L3-run")) run.add(called);
-        if (!LASTLY_FAULT("L3-returned")) returned.add(called - r.thrown);
+        if (r.run == 0) return;
+        run.add(std::exchange(r.run, 0));
+        returned.add(std::exchange(r.returned, 0));
         if (r.thrown != 0) thrown.add(std::exchange(r.thrown, 0));
     }
 };
@@ -49,7 +47,6 @@ struct part_header {
 struct alignas(64) account {
     refusals main;         // the ledger's columns
     counter accepted, succeeded, failed, cancelled;
-    counter spawned;       // attempts and acceptances in one: what a worker's tasks submit where nothing stands in the way
     counter retired;       // accepted tasks that are over in every respect
     refusals late;         // submissions that saw the gate closed before they were announced: no closer waits for them
     counter arrived, departed;   // this thread's calls: the pool is not freed while they differ

@@ -164,7 +164,7 @@ void count_refusal(pool_core& pool, account* books, refusals account::* columns,
         // order (block): [Q1] whoever reads the sum sees what was counted
         pool.shared.attached.fetch_add(r.attached, acq_rel);
         pool.shared.run.fetch_add(r.run, acq_rel);
-        pool.shared.returned.fetch_add(r.run - r.thrown, acq_rel);
+        pool.shared.returned.fetch_add(r.returned, acq_rel);
         pool.shared.thrown.fetch_add(r.thrown, acq_rel);
         pool.shared.rejected.fetch_add(1, acq_rel);
     }
@@ -255,7 +255,8 @@ inline bool spawn_at_once(pool_core& pool, frame& f, bool with_handle, group_cor
     const run_record* const parent = this_thread.current;
     if (w == nullptr || &w->pool != &pool || parent == nullptr || parent->pool != pool.anchor || parent->rejected) return false;
     if (pool.options.capacity != 0 || pool.anchor->abrupt() || any_fault_active()) return false;
-    w->books.spawned.add();
+    w->books.main.attempts.add();
+    w->books.accepted.add();
     accept(pool, w->books, f, with_handle, group, w->books.place_in_groups);
     push(*w, f, group);
     return true;

@@ -75,11 +75,10 @@ ledger_snapshot sum(pool_core& pool, std::initializer_list<refusals account::*> 
     });
     s.finalizers_attached = pool.shared.attached.load(acquire);   // order: [Q1] sees what was counted
     each_account(pool, [&](const account& a) {
-        s.accepted += a.accepted.read() + a.spawned.read();
+        s.accepted += a.accepted.read();
         for (const auto set : columns) s.finalizers_attached += (a.*set).attached.read();
     });
     each_account(pool, [&](const account& a) {
-        s.attempts += a.spawned.read();
         for (const auto set : columns) s.attempts += (a.*set).attempts.read();
     });
     s.attempts += pool.shared.attempts.load(acquire);   // order: [Q1] sees what was counted
@@ -100,7 +99,7 @@ bool is_quiescent(pool_core& pool) noexcept {
     std::uint64_t over = pool.shared.rejected.load(acquire);   // order: [Q1] sees the refusal's chain
     each_account(pool, [&](const account& a) { over += a.retired.read() + a.main.rejected.read(); });
     std::uint64_t begun = 0;
-    each_account(pool, [&](const account& a) { begun += a.main.attempts.read() + a.spawned.read(); });
+    each_account(pool, [&](const account& a) { begun += a.main.attempts.read(); });
     begun += pool.shared.attempts.load(seq_cst);   // order: [A1] after the gate was closed
     return over == begun;
 }

@@ -107,7 +107,7 @@ void run_frame(pool_core& pool, account& books, frame& f) {
     r.books = &books;
     if (books.worker) r.forks = &this_thread.self->branches;
     if (const std::uint32_t number = f.state.load(relaxed) >> group_shift) r.group = &group_at(number);   // order: this thread holds the frame
-    if (books.works_for != r.group) turn_to(books, r.group);
+    if (books.worker && books.works_for != r.group) turn_to(books, r.group);
     if (may_be_stopped(pool, f, r)) r.start = !is_stopped(pool, f, r) || LASTLY_FAULT("C2");
     if (LASTLY_FAULT("O4") && f.type().has_handle_part) f.state.fetch_or(done, acq_rel);   // order: [T4] a planted fault: too early
     const run_end end(pool, books, f, r);

@@ -185,6 +185,10 @@ void close_gate(pool_core& pool, std::uint32_t bits) noexcept;
 shutdown_report shut_down(pool_core& pool, bool abrupt, std::chrono::nanoseconds limit);
 // The same without a limit. False: the process's end came first.
 bool end_for_good(pool_core& pool, bool abrupt);
+// True: the pool is closed for good. False: not by then, or this thread is inside, or the process's end came first.
+bool close_until(pool_core& pool, bool abrupt, std::chrono::steady_clock::time_point deadline, bool waits_on);
+// core/sched/image_end.cpp. Of a pool with static storage, by its destructor.
+void end_with_image(pool_core& pool);
 void wait_idle(pool_core& pool);
 void destroy_pool(pool_core* pool) noexcept;
 // The process ends (P1). `close_for_exit` returns at once, but for stop callbacks; `help_for_exit` runs chains of what did not start;

@@ -15,10 +15,7 @@
 #include "lastly/detail/thread_block.hpp"
 
 #include <algorithm>
-#include <limits>
-#include <memory>
 #include <mutex>
-#include <utility>
 
 namespace lastly::detail {
 
@@ -60,12 +57,16 @@ void help(pool_core& pool, time_point deadline) {
     if (books == nullptr) return yield_thread();   // no memory, for now
     struct told {
         pool_core& pool;
-        ~told() { tell_watchers(pool); }
+        account& books;
+        ~told() {
+            turn_to(books, nullptr);   // no loop of a worker's follows that would tell whoever waits for a group
+            tell_watchers(pool);
+        }
     };
     nothing_caught here;   // this may be within a catch of the caller's
     while (any_task_is_queued(pool) && steady_now() < deadline) {
         if (frame* const f = take_any(pool, *books)) {
-            const told after{pool};
+            const told after{pool, *books};
             run_from_queue(pool, *books, *f);
         } else {
             yield_thread();   // a frame is on its way in
@@ -167,7 +168,8 @@ void end_once(pool_core& pool, time_point deadline, bool waits_on) {
     stand_aside(*pool.anchor, wait, waits_on);
 }
 
-// True: the pool is closed for good.
+}   // namespace
+
 bool close_until(pool_core& pool, bool abrupt, time_point deadline, bool waits_on) {
     close_gate(pool, abrupt ? gate_closed | gate_abrupt : gate_closed);
     if (pool.anchor->is_inherited()) return false;   // a stop callback has forked
@@ -181,6 +183,8 @@ bool close_until(pool_core& pool, bool abrupt, time_point deadline, bool waits_o
     }
     return is_ended(pool);
 }
+
+namespace {
 
 std::vector<live_task> running_tasks_of(void* pool) { return running_tasks(*static_cast<pool_core*>(pool)); }
 
@@ -196,30 +200,6 @@ void abandon_to_its_workers(pool_core& pool) noexcept {
     on_idle(pool);
     leave_pool(pool, account_for(pool));
 }
-
-// Helps with the chains of a pool whose image ends, on a thread of its own: one that hangs does not keep the image's end.
-struct exit_helper {
-    pool_core& pool;
-    const time_point deadline;
-    thread self{};
-    futex_word is_done{0};
-
-    static void main(void* raw) {
-        auto& me = *static_cast<exit_helper*>(raw);
-        with_rest([&me] {
-            close_for_exit(me.pool);   // runs stop callbacks
-            help_for_exit(me.pool, me.deadline);
-        }, [raw] { main(raw); });
-        me.is_done.store(1, release);   // order: [P2] sees what it did with the pool
-        futex_wake_all(me.is_done.address());
-    }
-    bool wait(time_point until) noexcept {
-        while (is_done.load(acquire) == 0) {   // order: [P2] before the pool is freed
-            if (!futex_wait_until(is_done, 0, until)) return is_done.load(acquire) != 0;   // order: [P2] before the pool is freed
-        }
-        return true;
-    }
-};
 
 // Tasks see the stop from now on; the root's listeners are not told yet. Returns: the gate as it is.
 std::uint32_t set_gate(pool_core& pool, std::uint32_t bits) noexcept {
@@ -248,48 +228,6 @@ void close_elsewhere(pool_core& pool) {
 bool is_in_a_call_of(pool_core& pool) noexcept {
     const account* const books = account_for(pool);
     return stay::of(*pool.anchor) != nullptr || (books != nullptr && books->arrived.read() != books->departed.read());
-}
-
-bool has_guests(pool_core& pool) noexcept { return !all_have_departed(pool) || pool.lease.has_visitors(); }
-
-// The pool object has static storage: exit, or dlclose, destroys it (P1). What does not end within the budget stays as it is. If what was
-// destroyed before it has used that up, it still has a sixteenth, again and again while tasks end.
-void end_with_image(pool_core& pool) {
-    constexpr auto moment = std::chrono::milliseconds(20), to_leave = std::chrono::milliseconds(1000);   // beyond the budget, for threads that have nothing to do
-    const auto budget = pool.options.exit_budget, share = budget / 16;
-    const time_point begin = steady_now(), deadline = deadline_after(budget), by_now = std::max(deadline - time_of_exit(), begin + share);
-    auto helper = std::unique_ptr<exit_helper>(new (std::nothrow) exit_helper{pool, deadline});
-    if (helper == nullptr || helper->self.start(&exit_helper::main, helper.get(), "lastly-exit")) {
-        helper = nullptr;
-        close_for_exit(pool);
-        help(pool, deadline);
-    }
-    const auto ends_by = [&](time_point until) {
-        if (helper != nullptr && !helper->wait(until)) return false;
-        if (helper != nullptr) helper->self.join();
-        helper = nullptr;
-        if (!close_until(pool, false, until, false)) return false;
-        while (has_guests(pool) && steady_now() < until) yield_thread();   // refused chains
-        return !has_guests(pool);
-    };
-    const auto ends_in_time = [&] {
-        std::uint64_t before = std::numeric_limits<std::uint64_t>::max();
-        for (time_point until = by_now; !ends_by(until); until = std::min(deadline, steady_now() + share)) {
-            const std::uint64_t live = take_ledger(pool).live;
-            if (until == deadline || live >= std::exchange(before, live)) return false;
-        }
-        return true;
-    };
-    if (ends_in_time() || (rest_for_exit(pool, deadline_after(moment)) && ends_by(deadline_after(to_leave)))) return free_pool(pool);
-    static_cast<void>(helper.release());   // it may be in a chain still
-    note_hang(begin);
-    if (is_all_over()) return;   // another thread has ended the process meanwhile, and this pool with it
-    if (this_thread.current != nullptr) {   // what hangs may wait for what runs here, and go on when exit has left that
-        pool.is_kept.store(1, release);   // order: [P2] whoever ends the process waits once more
-        return;
-    }
-    pool.given_up.store(1, release);   // order: [P2] whoever ends the process leaves it out
-    tell_what_hangs(pool, steady_now() - begin);
 }
 
 }   // namespace

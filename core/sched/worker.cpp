@@ -106,14 +106,13 @@ finding steal_from(worker& w, worker& victim, bool& contended) noexcept {
     deque_item first;
     if (!victim.tasks.steal(first, contended)) return {nullptr, victim.branches.steal(contended)};
     deque_item more[most_stolen];
-    std::size_t got = 0;
+    std::size_t begin = most_stolen;   // from behind: what was the oldest there is the oldest here
     bool is_contended = false;
-    for (std::size_t left = std::min(victim.tasks.size() / 2, most_stolen); left > 0 && victim.tasks.steal(more[got], is_contended); --left) {
-        __builtin_prefetch(more[got].task, 1);   // its lines lie in the victim's cache
-        ++got;
+    for (std::size_t left = std::min(victim.tasks.size() / 2, most_stolen); left > 0 && victim.tasks.steal(more[begin - 1], is_contended); --left) {
+        __builtin_prefetch(more[--begin].task, 1);   // its lines lie in the victim's cache
     }
     LASTLY_POINT("some-stolen");
-    queue_up(w, more, got);
+    queue_up(w, &more[begin], most_stolen - begin);
     return {first.task, nullptr};
 }
 

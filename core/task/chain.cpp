@@ -118,6 +118,7 @@ void run_deferred(run_record& r) {
         ++r.run;
         try {
             n->call(*n, *r.result);
+            ++r.returned;
             if (r.early != nullptr) settle_early(r);
         } catch (...) {
             settle_early(r);

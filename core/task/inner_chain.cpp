@@ -28,6 +28,7 @@ void run_pending(inner_chain& c) {
         ++r.run;
         try {
             n->call(*n, *r.result);   // it takes no outcome
+            ++r.returned;
         } catch (...) {
             if (is_forced_unwind()) {   // the rest runs while the thread unwinds (P4)
                 tell_left_thread(r);

@@ -201,6 +201,7 @@ void finalizer_left_thread(run_record& r) noexcept {
 
 void abandon(run_record& r, std::error_code cause) {
     r.abandoned = true;
+    r.returned = r.run - r.thrown;   // a finalizer that was left counts as run
     r.spent = nullptr;
     while (r.inner != nullptr || r.scope != nullptr) {
         const bool block_is_deeper = r.inner != nullptr && r.inner->scope == r.scope;   // opened within it

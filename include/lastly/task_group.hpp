@@ -36,7 +36,7 @@ public:
 
     /// Adds a member. After a stop (cancel, or a failure under fail_fast) and until the next wait it does not start; its finalizers run.
     /// Its error is the group's. Errors: as pool::detach; a rejected member's chain has run, the group is not failed by it.
-    /// Cost: as pool::detach; from a member on a worker no counter that others touch, from anywhere else an addition to one of four.
+    /// Cost: as pool::detach; on a worker no counter that others touch, from anywhere else an addition to one that they share.
     template <class Body, class A1 = detail::none, class A2 = detail::none, class A3 = detail::none, class A4 = detail::none,
               class A5 = detail::none, class A6 = detail::none, class A7 = detail::none, class A8 = detail::none,
               class A9 = detail::none, class A10 = detail::none, class A11 = detail::none, class A12 = detail::none,

@@ -207,7 +207,7 @@ constexpr struct {
     const char* name;
     void (*run)(witness&, const part_arguments&);
 } parts[] = {{"in_a_body", &in_a_body}, {"in_a_body_of_a_static_pool", &in_a_body_of_a_static_pool}, {"with_a_waiter", &with_a_waiter}, {"in_a_finalizer", &in_a_finalizer}, {"in_a_sink", &in_a_sink},
-             {"above_others", &above_others}, {"in_a_tree", &in_a_tree}, {"in_a_stolen_branch", &in_a_stolen_branch}, {"in_a_result", &in_a_result}, {"in_an_unbuilt", &in_an_unbuilt}, {"and_leaves", &and_leaves},
+             {"above_others", &above_others}, {"in_a_tree", &in_a_tree}, {"in_a_stolen_branch", &in_a_stolen_branch}, {"in_a_result", &in_a_result}, {"in_an_unbuilt", &in_an_unbuilt}, {"and_leaves", &and_leaves}, {"before_a_group_is_left", &before_a_group_is_left},
              {"in_a_block_of_a_branch", &in_a_block_of_a_branch}, {"beneath_a_waiter_of_a_static_pool", &beneath_a_waiter_of_a_static_pool}, {"holding_what_a_callback_needs", &holding_what_a_callback_needs}};
 
 constexpr const char* process_case = "exit: the process that the cases below judge";
@@ -345,6 +345,16 @@ TEST_CASE("P2: exit in the chain of a task that cannot be built: the rest of it 
         const ended process("in_an_unbuilt", {1, inside});
         CHECK(process.exit_code() == 2);
         CHECK(process->said() == (inside != 0 ? "beat" : "bea"));
+    }
+}
+
+TEST_CASE("P2: whoever waits for a group is told when the thread that exits has dropped its last member") {
+    for (int i = 0; i < 5; ++i) {
+        const ended process("before_a_group_is_left");
+        CHECK(process.exit_code() == 2);
+        CHECK(process->ran == 1);
+        CHECK(process->closed == 1);
+        CHECK(process->go);
     }
 }
 

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <optional>
 #include <stop_token>
+#include <thread>
 #include <utility>
 
 #include <unistd.h>
@@ -47,6 +48,34 @@ inline lastly::pool_options brief(unsigned workers, std::chrono::milliseconds bu
     lastly::pool_options o = options(workers);
     o.exit_budget = budget;
     return o;
+}
+
+// On the only worker, whose exit drops the last member of a group that another thread waits for: after the process's end that thread is joined.
+inline void before_a_group_is_left(witness& w, const part_arguments&) {
+    static std::thread waiter;
+    judged = &w;
+    std::atexit([] {   // runs after the library's own
+        waiter.join();
+        judged->go = true;
+    });
+    auto* const pool = new lastly::pool(brief(1, std::chrono::seconds(10)));
+    auto* const group = new lastly::task_group(*pool);
+    pool->detach([&w] {
+        ++w.begun;
+        await([&w] { return w.beside == 1; });
+        std::exit(2);
+    });
+    await([&w] { return w.begun == 1; });
+    group->spawn([] {}, finally([&w] { ++w.ran; }));
+    waiter = std::thread([&w, group] {
+        ++w.beside;
+        try {
+            group->wait();
+        } catch (const lastly::task_cancelled&) {
+            ++w.closed;
+        }
+    });
+    for (;;) ::pause();
 }
 
 // The books of `judged_pool` after the process's end, which the library's own handler brings about: it is registered later and runs earlier.

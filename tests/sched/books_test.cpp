@@ -39,6 +39,17 @@ struct used_pool {
     }
 };
 
+// What it captures goes on an abrupt end, which takes its time; it has no finalizer.
+struct goes_slowly {
+    gate* passes;
+    explicit goes_slowly(gate& g) noexcept : passes(&g) {}
+    goes_slowly(goes_slowly&& o) noexcept : passes(std::exchange(o.passes, nullptr)) {}
+    goes_slowly& operator=(goes_slowly&&) = delete;
+    ~goes_slowly() {
+        if (passes != nullptr) passes->pass();
+    }
+};
+
 }   // namespace
 
 TEST_CASE("L1: attempts = accepted + rejected") {
@@ -147,4 +158,22 @@ TEST_CASE("books: walking while pools with tasks of all sizes come and go reads 
     stop = true;
     walker.join();
     check_end(watched);
+}
+
+TEST_CASE("S2: a task that never began, and has no finalizer, is named while its captures are destroyed") {
+    lastly::pool pool(options(1));
+    gate body, capture;
+    pool.detach([&body] { body.pass(); });
+    body.wait_for_arrivals(1);
+    pool.detach([held = goes_slowly(capture)] {}, lastly::named("slow capture"));
+    std::thread closer([&pool] { static_cast<void>(pool.shutdown_now()); });
+    capture.wait_for_arrivals(1);   // the closer drops it, or the worker
+    body.open();
+    const auto early = pool.shutdown(std::chrono::milliseconds(100));
+    CHECK_FALSE(early.complete);
+    bool is_named = false;
+    for (const auto& t : early.still_running) is_named = is_named || std::string(t.name) == "slow capture";
+    CHECK(is_named);
+    capture.open();
+    closer.join();
 }

@@ -109,7 +109,6 @@ private:
             with_rest([this] {
                 show_pending(*this);
                 ((list::finalizers - 1 - I < attached_pending ? run_one<list::finalizers - 1 - I>() : void()), ...);
-                if (!std::exchange(are_attached_run, true)) run += list::finalizers;
                 if (!abandoned && !std::exchange(is_destroyed, true)) {
                     if (has_body) std::destroy_at(std::addressof(layout::body(*task)));
                     ((I < built ? std::destroy_at(std::addressof(layout::template finalizer_at<I>(*task))) : void()), ...);

@@ -64,6 +64,7 @@ void run_immediately(Chain chain, std::error_code cause, Deferral& d) {
     try {
         const unstorable_outcome told(cause);
         if (!LASTLY_FAULT("A3")) d.call(told.value);
+        ++chain.run.returned;
     } catch (...) {
         if (is_forced_unwind()) {   // P4
             finalizer_left_thread(chain.run);

@@ -211,8 +211,9 @@ struct run_record {
     std::size_t inner_pending = 0;       // of all open defer_frames together, and of chains that wait while a branch has its own
     std::size_t long_at = ~std::size_t{0};   // a longer chain is reported, once
     std::uint64_t attached = 0;          // the ledger's finalizer columns, each counted at its event
-    std::uint64_t run = 0;               // those that are listed at the call together, when the last one has run
-    std::uint64_t thrown = 0;            // all the others of them have returned, or were left by exit
+    std::uint64_t run = 0;
+    std::uint64_t returned = 0;
+    std::uint64_t thrown = 0;
     outcome_kind ended = outcome_kind::succeeded;   // what became of it in the end
     std::uint8_t attached_pending = 0;   // the cursor: lowered before each attached finalizer's call
     bool start = true;
@@ -220,7 +221,6 @@ struct run_record {
     bool late = false;                   // refused by a gate that was closed before: counted apart
     bool finalizing = false;
     bool body_is_over = false;           // or never began: the task's own chain runs
-    bool are_attached_run = false;
     bool is_settled = false;             // its error has found somebody
     bool is_destroyed = false;           // body and finalizers
     bool is_counted = false;             // in the ledger

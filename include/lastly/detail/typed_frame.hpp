@@ -131,7 +131,7 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
     // What is left of the chain, from the cursor on.
     static void run_chain(frame& f, result<R>& res, run_record& r) {
         r.finalizing = r.body_is_over = true;
-        if (count != 0 || r.deferred != nullptr) f.show(phase::finalizing, r.deferred_pending, r.attached_pending);
+        if (count != 0 || r.deferred != nullptr || !r.start) f.show(phase::finalizing, r.deferred_pending, r.attached_pending);
         if (!LASTLY_FAULT("O2")) run_pending(res, r);
         run_attached(f, res, r, std::make_index_sequence<count>());
         if (LASTLY_FAULT("O2")) run_pending(res, r);
@@ -194,16 +194,17 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
     template <std::size_t... I>
     static void run_attached(frame& f, result<R>& res, run_record& r, std::index_sequence<I...>) {
         ((count - 1 - I < r.attached_pending ? run_one(finalizer_at<count - 1 - I>(f), count - 1 - I, &f, res, r) : void()), ...);   // last listed first
-        if (count != 0 && !std::exchange(r.are_attached_run, true)) r.run += count;
     }
     template <class Finalizer>
     static void run_one(Finalizer& callable, std::size_t position, frame* f, result<R>& res, run_record& r) {
         r.attached_pending = static_cast<std::uint8_t>(position);
         if (f != nullptr) f->show_attached(position);
         if (LASTLY_FAULT("G2") && !r.start) return;
+        if (!LASTLY_FAULT("L3-run")) ++r.run;
         try {
             callable(res);
             if (LASTLY_FAULT("G1")) callable(res);
+            if (!LASTLY_FAULT("L3-returned")) ++r.returned;
         } catch (...) {
             settle_early(r);   // what its defer could not store threw before
             if (is_forced_unwind()) {   // the rest runs while the thread unwinds (P4)
