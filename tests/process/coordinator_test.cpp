@@ -174,8 +174,7 @@ constexpr struct {
              {"a_body_hangs_by_default", &a_body_hangs_by_default}, {"two_budgets", &two_budgets}, {"destroyed_afterwards", &destroyed_afterwards},
              {"own_chain_hangs", &own_chain_hangs}, {"helped_chain_hangs", &helped_chain_hangs}, {"from_many_threads", &from_many_threads},
              {"exit_in_exit", &exit_in_exit}, {"two_chains_hang", &two_chains_hang}, {"in_a_refused_chain", &in_a_refused_chain}, {"quickly", &quickly},
-             {"beside_a_blocked_caller", &beside_a_blocked_caller}, {"idle_in_static_storage", &idle_in_static_storage},
-             {"hung_in_static_storage", &hung_in_static_storage}, {"busy_after_a_hang", &busy_after_a_hang}};
+             {"beside_a_blocked_caller", &beside_a_blocked_caller}, {"idle_in_static_storage", &idle_in_static_storage}};
 
 constexpr const char* process_case = "coordinator: the process that the cases below judge";
 
@@ -292,23 +291,6 @@ TEST_CASE("P1: the largest budget of all pools counts, whichever was made first"
         CHECK(process->chains == 1);
         CHECK_FALSE(process.said_on_stderr("waited"));
     }
-}
-
-// The bound is far from both: it takes 3.5 s, and would take 8.
-TEST_CASE("P1: budgets of static pools that hang one after the other do not add up, and each is named") {
-    const ended process("hung_in_static_storage");
-    const auto kept = steady::now().time_since_epoch() - steady::duration(process->exits_at.load());
-    CHECK(process.exit_code() == 3);
-    CHECK(process.lines_with("hanging body") == 4);
-    CHECK(kept < 6s);
-}
-
-TEST_CASE("P1: a static pool that is busy after another one hung ends in full") {
-    const ended process("busy_after_a_hang");
-    CHECK(process.exit_code() == 3);
-    CHECK(process->chains == 40);
-    CHECK(process->wrong == 0);
-    CHECK(process.lines_with("hanging body") == 1);
 }
 
 TEST_CASE("P1: when the process's end is over no destructor of a pool waits, whatever hangs") {

@@ -127,32 +127,9 @@ inline void two_chains_hang(witness& w, const part_arguments&) {
     std::exit(3);
 }
 
-// Static pools whose bodies hang are destroyed one after the other; then the library's handler runs, for one on the heap.
-inline void hung_in_static_storage(witness& w, const part_arguments&) {
-    hang_in(*new lastly::pool(brief(1, 2000ms)), w, "hanging body");
-    static lastly::pool first(brief(1, 2000ms)), second(brief(1, 2000ms)), third(brief(1, 2000ms));
-    for (auto* const pool : {&first, &second, &third}) hang_in(*pool, w, "hanging body");
-    w.exits_at = steady::now().time_since_epoch().count();
-    std::exit(3);
-}
-
 inline void take_time(std::chrono::milliseconds time) {
     const auto end = steady::now() + time;
     await([end] { return steady::now() >= end; });
-}
-
-// A static pool whose body hangs is destroyed before one that needs more time than is left, but not more than its own budget.
-inline void busy_after_a_hang(witness& w, const part_arguments&) {
-    static lastly::pool busy(brief(1, 1600ms));
-    static lastly::pool hung(brief(1, 1600ms));
-    hang_in(hung, w, "hanging body");
-    busy.detach([&w](task_context& t) {
-        ++w.begun;
-        await([&t] { return t.stop_requested(); });
-    });
-    await([&w] { return w.begun == 2; });
-    for (unsigned i = 0; i < 40; ++i) busy.detach([&w] { ++w.wrong; }, finally([&w] { take_time(20ms); ++w.chains; }));
-    std::exit(3);
 }
 
 // A pool of 50 ms and one of 10 s, whose body goes on for 300 ms after the stop. `special`: which of the two is made first.
