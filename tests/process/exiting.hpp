@@ -62,7 +62,7 @@ inline void before_a_group_is_left(witness& w, const part_arguments&) {
     auto* const group = new lastly::task_group(*pool);
     pool->detach([&w] {
         ++w.begun;
-        await([&w] { return w.beside == 1; });
+        await([&w] { return w.beside == 2; });
         std::exit(2);
     });
     await([&w] { return w.begun == 1; });
@@ -75,6 +75,7 @@ inline void before_a_group_is_left(witness& w, const part_arguments&) {
             ++w.closed;
         }
     });
+    ++w.beside;   // it can be joined
     for (;;) ::pause();
 }
 
