@@ -15,7 +15,6 @@
 #include <benchmark/benchmark.h>
 
 #include <cstddef>
-#include <cstdio>
 #include <string>
 #include <string_view>
 
@@ -65,19 +64,15 @@ void add_rows(const char* workload, std::size_t n, std::size_t rounds) {
 }   // namespace
 
 int main(int argc, char** argv) {
-    benchmark::Initialize(&argc, argv);
     settings s;
-    for (int i = 1; i < argc; ++i) {
-        if (s.read(argv[i])) continue;
-        std::fprintf(stderr, "%s: unknown or wrong: %s\n", argv[0], argv[i]);
-        return 2;
-    }
-    add_rows<bench::fib>("fib", s.fib, s.rounds);
-    add_rows<bench::skynet>("skynet", s.leaves, s.rounds);
-    add_rows<bench::nqueens>("nqueens", s.queens, s.rounds);
-    add_rows<bench::matmul>("matmul", s.matrix, s.rounds);
-    add_rows<bench::tree_search>("tree_search", s.depth, s.rounds);
-    benchmark::RunSpecifiedBenchmarks();
-    benchmark::Shutdown();
-    return 0;
+    const auto takes = [&s](const char* argument) {
+        return s.read(argument);
+    };
+    return bench::run_program(argc, argv, takes, [&] {
+        add_rows<bench::fib>("fib", s.fib, s.rounds);
+        add_rows<bench::skynet>("skynet", s.leaves, s.rounds);
+        add_rows<bench::nqueens>("nqueens", s.queens, s.rounds);
+        add_rows<bench::matmul>("matmul", s.matrix, s.rounds);
+        add_rows<bench::tree_search>("tree_search", s.depth, s.rounds);
+    });
 }

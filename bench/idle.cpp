@@ -22,7 +22,6 @@
 #include <benchmark/benchmark.h>
 
 #include <chrono>
-#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -80,15 +79,9 @@ void add_rows(const settings& s) {
 }   // namespace
 
 int main(int argc, char** argv) {
-    benchmark::Initialize(&argc, argv);
     settings s;
-    for (int i = 1; i < argc; ++i) {
-        if (bench::read_number(argv[i], "--ms=", 1, s.ms) || bench::read_number(argv[i], "--rounds=", 1, s.rounds)) continue;
-        std::fprintf(stderr, "%s: unknown or wrong: %s\n", argv[0], argv[i]);
-        return 2;
-    }
-    add_rows(s);
-    benchmark::RunSpecifiedBenchmarks();
-    benchmark::Shutdown();
-    return 0;
+    const auto takes = [&s](const char* argument) {
+        return bench::read_number(argument, "--ms=", 1, s.ms) || bench::read_number(argument, "--rounds=", 1, s.rounds);
+    };
+    return bench::run_program(argc, argv, takes, [&] { add_rows(s); });
 }

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstddef>
+#include <cstdio>
 #include <string>
 #include <string_view>
 #include <system_error>
@@ -62,6 +63,21 @@ inline bool read_number(std::string_view argument, std::string_view option, std:
     argument.remove_prefix(option.size());
     const auto [rest, error] = std::from_chars(argument.data(), argument.data() + argument.size(), value);
     return error == std::errc() && rest == argument.data() + argument.size() && value >= least;
+}
+
+// A program's main. `takes(argument)`: it is one of the program's own options, and right; `add_rows()` follows when all are read.
+template <class Takes, class AddRows>
+int run_program(int argc, char** argv, Takes takes, AddRows add_rows) {
+    benchmark::Initialize(&argc, argv);
+    for (int i = 1; i < argc; ++i) {
+        if (takes(argv[i])) continue;
+        std::fprintf(stderr, "%s: unknown or wrong: %s\n", argv[0], argv[i]);
+        return 2;
+    }
+    add_rows();
+    benchmark::RunSpecifiedBenchmarks();
+    benchmark::Shutdown();
+    return 0;
 }
 
 }   // namespace bench

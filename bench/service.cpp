@@ -23,7 +23,6 @@
 
 #include <benchmark/benchmark.h>
 
-#include <cstdio>
 #include <string>
 
 namespace {
@@ -84,15 +83,9 @@ void add_rows(const settings& s) {
 }   // namespace
 
 int main(int argc, char** argv) {
-    benchmark::Initialize(&argc, argv);
     settings s;
-    for (int i = 1; i < argc; ++i) {
-        if (bench::read_number(argv[i], "--requests=", 1, s.requests) || bench::read_number(argv[i], "--rounds=", 1, s.rounds)) continue;
-        std::fprintf(stderr, "%s: unknown or wrong: %s\n", argv[0], argv[i]);
-        return 2;
-    }
-    add_rows(s);
-    benchmark::RunSpecifiedBenchmarks();
-    benchmark::Shutdown();
-    return 0;
+    const auto takes = [&s](const char* argument) {
+        return bench::read_number(argument, "--requests=", 1, s.requests) || bench::read_number(argument, "--rounds=", 1, s.rounds);
+    };
+    return bench::run_program(argc, argv, takes, [&] { add_rows(s); });
 }

@@ -124,16 +124,12 @@ void add_rows(const settings& s) {
 }   // namespace
 
 int main(int argc, char** argv) {
-    benchmark::Initialize(&argc, argv);
     settings s;
-    for (int i = 1; i < argc; ++i) {
-        if (read_number(argv[i], "--tasks=", 8, s.tasks) || read_number(argv[i], "--rounds=", 1, s.rounds)) continue;
-        std::fprintf(stderr, "%s: unknown or wrong: %s\n", argv[0], argv[i]);
-        return 2;
-    }
-    s.tasks -= s.tasks % 8;   // shared evenly by the producers
-    add_rows(s);
-    benchmark::RunSpecifiedBenchmarks();
-    benchmark::Shutdown();
-    return 0;
+    const auto takes = [&s](const char* argument) {
+        return read_number(argument, "--tasks=", 8, s.tasks) || read_number(argument, "--rounds=", 1, s.rounds);
+    };
+    return bench::run_program(argc, argv, takes, [&] {
+        s.tasks -= s.tasks % 8;   // shared evenly by the producers
+        add_rows(s);
+    });
 }

@@ -36,12 +36,17 @@ inline void push(worker& w, frame& f, const group_core* group) noexcept {
     w.pool.idle.notify();
 }
 
-void enqueue(pool_core& pool, account& books, frame& f, const group_core* group) noexcept {
-    if (LASTLY_FAULT("task-dropped") && reinterpret_cast<std::uintptr_t>(&f) / 64 % 512 == 7) return;
-    if (is_own_worker(pool)) return push(*this_thread.self, f, group);
+// To the injector.
+inline void push(pool_core& pool, account& books, frame& f) noexcept {
     pool.entrance.push(books.door.get(), f);
     LASTLY_POINT("queued");
     pool.idle.notify();
+}
+
+void enqueue(pool_core& pool, account& books, frame& f, const group_core* group) noexcept {
+    if (LASTLY_FAULT("task-dropped") && reinterpret_cast<std::uintptr_t>(&f) / 64 % 512 == 7) return;
+    if (is_own_worker(pool)) push(*this_thread.self, f, group);
+    else push(pool, books, f);
 }
 
 // A task that this thread runs keeps the pool alive, also when the thread is left (P4).
@@ -292,15 +297,9 @@ inline bool submit_at_once(pool_core& pool, frame& f, bool with_handle, group_co
     if (is_closed) end_refused(pool, *books, f);
     books->accepted.add();
     accept(pool, *books, f, with_handle, group, group_core::shared_place);
-    pool.entrance.push(books->door.get(), f);
-    LASTLY_POINT("queued");
-    pool.idle.notify();
-    if (!books->frees_pool) {
-        books->departed.add();
-    } else {
-        stay none;
-        depart(pool, books, none);
-    }
+    push(pool, *books, f);
+    stay none;   // not begun: there are books
+    depart(pool, books, none);
     return true;
 }
 

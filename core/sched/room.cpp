@@ -89,7 +89,7 @@ room_result find_room(pool_core& pool, frame& f, patience p, group_core* group, 
 }
 
 void give_room_back(pool_core& pool) noexcept {
-    if (pool.options.capacity == 0) return;   // unbounded: nobody counts
+    if (pool.options.capacity == 0) return;
     pool.unfinished.fetch_sub(1, seq_cst);   // order: [C1] before the look at the blocked callers
     if (!LASTLY_FAULT("A5-told")) pool.room.notify_all();
 }
