@@ -15,9 +15,7 @@ void activate_fault(const char* name) noexcept {
     active_fault.store(name != nullptr ? fault_id(name) : 0, relaxed);   // order: as its reader says, set before
 }
 
-#ifdef LASTLY_FAULTS
 bool any_fault_active() noexcept { return active_fault.load(relaxed) != 0; }   // order: set before the pools it is for are made
-#endif
 
 bool built_with_faults() noexcept {
 #ifdef LASTLY_FAULTS

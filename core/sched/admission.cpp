@@ -259,7 +259,7 @@ inline bool spawn_at_once(pool_core& pool, frame& f, bool with_handle, group_cor
     worker* const w = this_thread.self;
     const run_record* const parent = this_thread.current;
     if (w == nullptr || &w->pool != &pool || parent == nullptr || parent->pool != pool.anchor || parent->rejected) return false;
-    if (pool.options.capacity != 0 || pool.anchor->abrupt() || any_fault_active()) return false;
+    if (pool.options.capacity != 0 || pool.anchor->abrupt() || LASTLY_ANY_FAULT()) return false;
     w->books.main.attempts.add();
     w->books.accepted.add();
     accept(pool, w->books, f, with_handle, group, w->books.place_in_groups);
@@ -288,7 +288,7 @@ inline bool submit_at_once(pool_core& pool, frame& f, bool with_handle, group_co
     account* const books = this_thread.books;
     if (this_thread.self != nullptr || this_thread.current != nullptr || this_thread.pool_serial != pool.anchor->serial()) return false;
     atomic<std::uint32_t>& gate = pool.anchor->gate();
-    if (pool.options.capacity != 0 || (gate.load(acquire) & (gate_closed | gate_abrupt)) != 0 || any_fault_active()) return false;   // order: [G1] closed for good once seen
+    if (pool.options.capacity != 0 || (gate.load(acquire) & (gate_closed | gate_abrupt)) != 0 || LASTLY_ANY_FAULT()) return false;   // order: [G1] closed for good once seen
     books->arrived.add();
     books->main.attempts.announce();
     LASTLY_POINT("announced");

@@ -21,9 +21,11 @@ TEST_CASE("fault: none is active unless a name was given") {
     const restored_fault afterwards;
     detail::activate_fault(nullptr);
     CHECK_FALSE(detail::fault_active(detail::fault_id("test-one")));
+    CHECK_FALSE(detail::any_fault_active());
     detail::activate_fault("test-one");
     CHECK(detail::fault_active(detail::fault_id("test-one")));
     CHECK_FALSE(detail::fault_active(detail::fault_id("test-two")));
+    CHECK(detail::any_fault_active());
 }
 
 TEST_CASE("fault: a later one takes the place of the one before") {

@@ -17,17 +17,15 @@ constexpr std::uint64_t fault_id(const char* name) noexcept {
 
 LASTLY_EXPORT bool fault_active(std::uint64_t id) noexcept;
 LASTLY_EXPORT void activate_fault(const char* name) noexcept;   // null: none
-LASTLY_EXPORT bool built_with_faults() noexcept;
-#ifdef LASTLY_FAULTS
 LASTLY_EXPORT bool any_fault_active() noexcept;
-#else
-constexpr bool any_fault_active() noexcept { return false; }
-#endif
+LASTLY_EXPORT bool built_with_faults() noexcept;
 
 }   // namespace lastly::detail
 
 #ifdef LASTLY_FAULTS
 #define LASTLY_FAULT(name) (::lastly::detail::fault_active(::lastly::detail::fault_id(name)))
+#define LASTLY_ANY_FAULT() (::lastly::detail::any_fault_active())
 #else
 #define LASTLY_FAULT(name) false
+#define LASTLY_ANY_FAULT() false
 #endif

@@ -10,7 +10,7 @@ using lastly::detail::fault_id;
 
 static_assert(fault_id("O3") == fault_id("O3") && fault_id("O3") != fault_id("O2") && fault_id("ab") != fault_id("ba"));
 static_assert(fault_id("") != 0 && fault_id("O2") != fault_id("O2-lifo"));
-static_assert(noexcept(lastly::detail::fault_active(1)) && noexcept(lastly::detail::activate_fault("x")));
+static_assert(noexcept(lastly::detail::fault_active(1)) && noexcept(lastly::detail::activate_fault("x")) && noexcept(lastly::detail::any_fault_active()));
 
 TEST_CASE("fault: the names in use have ids of their own, none of them zero") {
     std::set<std::uint64_t> ids{0};
