@@ -24,8 +24,9 @@ namespace {
 
 constexpr unsigned pauses_a_round = 8;
 
-void offer(branch_deque& d, std::int64_t count) noexcept {
-    if (d.offer(count) && !LASTLY_FAULT("branch-wake")) d.pool->idle.notify();
+// More of them are public: somebody may have to be woken.
+void announce(branch_deque& d, bool is_more) noexcept {
+    if (is_more && !LASTLY_FAULT("branch-wake")) d.pool->idle.notify();
 }
 
 // Returns once the branch is over.
@@ -70,10 +71,10 @@ void finish(branch& b, branch_end how) noexcept {
 
 }   // namespace
 
-void offer_more_branches(branch_deque& d) noexcept { offer(d, std::max<std::int64_t>(d.least(), 1 + d.pool->idle.idle_count())); }
+void offer_more_branches(branch_deque& d) noexcept { announce(d, d.offer(std::max<std::int64_t>(d.least(), 1 + d.pool->idle.idle_count()))); }
 
 void offer_all_branches(branch_deque& d) noexcept {
-    if (!LASTLY_FAULT("branches-hidden")) offer(d, branch_deque::capacity);
+    if (!LASTLY_FAULT("branches-hidden")) announce(d, d.offer_all());
 }
 
 namespace {
@@ -90,8 +91,9 @@ class stolen_end {
 public:
     explicit stolen_end(branch_scope& s) noexcept : scope_(s) {}
     ~stolen_end() {
-        if (scope_.error != nullptr) std::construct_at(&scope_.run.part->error, std::move(scope_.error));
-        end_stolen(scope_.run, scope_.how);
+        const bool failed = scope_.is(branch_scope::failed);
+        if (failed) std::construct_at(&scope_.run.part->error, scope_.take_error());
+        end_stolen(scope_.run, failed ? scope_.how : branch_end::well);
     }
     stolen_end(const stolen_end&) = delete;
     stolen_end& operator=(const stolen_end&) = delete;
@@ -166,9 +168,9 @@ bool is_run_of(const run_record* r, const pool_core& pool) noexcept { return r !
 
 std::size_t workers_of(const pool_core& pool) noexcept { return pool.options.workers; }
 
-void join_in_passing(branch& b, branch_scope& s, branch_deque& d) {
+void join_in_passing(branch& b, branch_scope& s, branch_deque& d, std::int64_t at) {
     nothing_caught here;   // but the unwinding that the caller has caught
-    if (d.pop()) b.call(b, s);
+    if (d.pop(at)) b.call(b, s);
     else join_stolen(b, s);
     here.restore();        // not if the thread is left once more: then that one goes on
 }

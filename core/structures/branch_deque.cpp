@@ -10,10 +10,16 @@
 namespace lastly::detail {
 
 bool branch_deque::offer(std::int64_t count) noexcept {
-    const std::int64_t wanted = std::min(end_, top_.load(relaxed) + count);   // order: a hint: a stale value only offers fewer
-    if (wanted <= public_here_) return false;
-    public_here_ = wanted;
-    public_end_.store(wanted, seq_cst);   // order: [J1] publishes the branches; [I2] before the owner's look at the sleepers
+    wanted_ = count;
+    return publish(std::min(end_, top_.load(relaxed) + count));   // order: a hint: a stale value only offers fewer
+}
+
+bool branch_deque::offer_all() noexcept { return publish(end_); }
+
+bool branch_deque::publish(std::int64_t end) noexcept {
+    if (end <= public_here_) return false;
+    public_here_ = end;
+    public_end_.store(end, seq_cst);   // order: [J1] publishes the branches; [I2] before the owner's look at the sleepers
     return true;
 }
 

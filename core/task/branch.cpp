@@ -23,38 +23,31 @@ bool is_forked_from(const run_record& r, const run_record& wanted) noexcept {
     return false;
 }
 
+// Once its chain has run: nothing of it is pending.
 void restore(branch_scope& s) noexcept {
     run_record& r = s.run;
     branch_chain& before = s.before;
-    r.deferred = before.deferred;
-    r.spent = before.spent;
-    r.spare = before.spare;
-    r.spare_end = before.spare_end;
-    r.result = before.result;
-    if (r.early != before.early) r.early.swap(before.early);
+    static_cast<chain_state&>(r) = before.kept;
+    r.inner_pending -= before.kept.deferred_pending;
+    if (before.early != nullptr) r.early.swap(before.early);
     if (r.reported != before.reported) r.reported.swap(before.reported);
-    r.deferred_pending = before.deferred_pending;
-    r.inner_pending -= before.deferred_pending;
     r.finalizing = s.finalizing;
     std::destroy_at(&before);
-    s.is_open = s.is_ending = false;
-    show_pending(r);
+    s.marks &= ~(branch_scope::open | branch_scope::ending);
+    show_phase(r);
 }
 
 // What the scope's forker will be told of a branch that is over.
 void keep(branch_scope& s, std::exception_ptr error, branch_end how) noexcept {
-    const bool replaces = LASTLY_FAULT("B1-lowest");
-    if (s.error == nullptr || replaces) {
-        s.error = std::move(error);
-        s.how = how;
-    } else if (!LASTLY_FAULT("B1-others")) {
-        tell_branch_error(s.run, error, how);
-    }
+    if (s.is(branch_scope::failed) && LASTLY_FAULT("B1-lowest")) static_cast<void>(s.take_error());
+    if (!s.is(branch_scope::failed)) s.keep_error(std::move(error), how);
+    else if (!LASTLY_FAULT("B1-others")) tell_branch_error(s.run, error, how);
 }
 
-void run_chain(branch_scope& s) {
+void run_branch_chain(branch_scope& s) {
     run_record& r = s.run;
-    r.finalizing = s.is_ending = true;
+    r.finalizing = true;
+    s.marks |= branch_scope::ending;
     while (r.deferred != nullptr || r.spent != nullptr || r.early != nullptr) {
         if (r.early != nullptr) settle_early(r);
         run_deferred(r);
@@ -72,20 +65,37 @@ run_record* find_here(const run_record& wanted) noexcept {
     return nullptr;
 }
 
-void branch_scope::open() noexcept {
+void branch_scope::open_chain() noexcept {
     ::new (static_cast<void*>(&before)) branch_chain(run, room, room + room_bytes);
-    is_open = true;
+    marks |= open;
 }
 
-void branch_threw(branch_scope& s) noexcept {
-    if (!s.is_open) s.open();
-    s.before.thrown = std::current_exception();
-    body_threw(s.run);
+void branch_scope::keep_error(std::exception_ptr e, branch_end end) noexcept {
+    std::construct_at(&error, std::move(e));
+    how = end;
+    marks |= failed;
 }
 
-void branch_left_thread(branch_scope& s) {
+std::exception_ptr branch_scope::take_error() noexcept {
+    std::exception_ptr first = std::move(error);
+    std::destroy_at(&error);
+    marks &= ~failed;
+    return first;
+}
+
+void branch_scope::end() {
+    if (is(failed)) {
+        const std::exception_ptr untold = take_error();
+        tell_branch_error(run, untold, how);
+    }
+    if (is(open)) close_branch(*this);
+}
+
+namespace {
+
+void left_thread(branch_scope& s) {
     if (LASTLY_FAULT("B4-left")) return;
-    if (!s.is_open) s.open();
+    if (!s.is(branch_scope::open)) s.open_chain();
     body_left_thread(s.run);
     const bool forker_is_told = s.run.forked_from != nullptr && s.outer == nullptr;
     if (!forker_is_told) s.run.told_before = s.run.result->error();   // what forked it is left, too, and fails with the same
@@ -93,29 +103,37 @@ void branch_left_thread(branch_scope& s) {
     close_branch(s);
 }
 
-namespace {
+// A branch that did not succeed: what its forker will be told.
+[[gnu::noinline, gnu::cold]] void restore_and_keep(branch_scope& s) {
+    run_record& r = s.run;
+    const outcome& o = *r.result;
+    const bool failed = o.failed();
+    const bool is_known = failed ? is_told(r, o.error()) : is_bulk_cause(o.cause()) || (r.group != nullptr && r.group->context()->stopped());
+    std::exception_ptr error = failed ? o.error() : std::move(s.before.thrown);
+    restore(s);
+    keep(s, std::move(error), is_known ? branch_end::told : failed ? branch_end::failed : branch_end::cancelled);
+}
 
 void close(branch_scope& s) {
-    while (s.is_open) {   // again if the sink, told of an error, deferred something
-        run_record& r = s.run;
-        run_chain(s);
-        const outcome& o = *r.result;
-        branch_end how = branch_end::well;
-        std::exception_ptr error;
-        if (o.failed()) {
-            how = is_told(r, o.error()) ? branch_end::told : branch_end::failed;
-            error = o.error();
-        } else if (o.cancelled()) {
-            const bool in_bulk = is_bulk_cause(o.cause()) || (r.group != nullptr && r.group->context()->stopped());
-            how = in_bulk ? branch_end::told : branch_end::cancelled;
-            error = std::move(s.before.thrown);
-        }
-        restore(s);
-        if (how != branch_end::well) keep(s, std::move(error), how);
+    while (s.is(branch_scope::open)) {   // again if the sink, told of an error, deferred something
+        run_branch_chain(s);
+        if (s.run.result->succeeded()) restore(s);
+        else restore_and_keep(s);
     }
 }
 
 }   // namespace
+
+bool branch_threw(branch_scope& s) {
+    if (is_forced_unwind()) {
+        do_in_passing([&s] { left_thread(s); });
+        return true;
+    }
+    if (!s.is(branch_scope::open)) s.open_chain();
+    s.before.thrown = std::current_exception();
+    body_threw(s.run);
+    return false;
+}
 
 void close_branch(branch_scope& s) {
     with_rest([&s] { close(s); }, [&s] { close_branch(s); });   // if a finalizer of its leaves the thread
@@ -136,17 +154,27 @@ void take_end(branch& b, branch_scope& s) noexcept {
 }
 
 void abandon_branch(branch_scope& s, std::error_code cause) {
-    if (s.is_open) {
-        if (!s.is_ending) outcome_access::cancel(*s.run.result, cause);
-        run_chain(s);
+    if (s.is(branch_scope::open)) {
+        if (!s.is(branch_scope::ending)) outcome_access::cancel(*s.run.result, cause);
+        run_branch_chain(s);
         restore(s);
     }
     s.run.scope = s.outer;
 }
 
-void rethrow_first(branch_scope& s) {
-    if (s.how == branch_end::told && !LASTLY_FAULT("E4-branch")) s.run.told_before = s.error;   // whoever lets it out, nobody is told twice
-    std::rethrow_exception(std::move(s.error));
+namespace {
+
+[[noreturn]] void rethrow_first(branch_scope& s) {
+    std::exception_ptr first = s.take_error();
+    if (s.how == branch_end::told && !LASTLY_FAULT("E4-branch")) s.run.told_before = first;   // whoever lets it out, nobody is told twice
+    std::rethrow_exception(std::move(first));
+}
+
+}   // namespace
+
+void end_fork(branch_scope& s) {
+    if (s.is(branch_scope::open)) close_branch(s);
+    if (s.is(branch_scope::failed)) rethrow_first(s);
 }
 
 void tell_branch_error(run_record& r, const std::exception_ptr& error, branch_end how) noexcept {
@@ -172,15 +200,15 @@ void begin_stolen(run_record& r, branch& b) noexcept {
 }
 
 void keep_chunk_error(loop_end& end, branch_scope& s) noexcept {
-    const branch_end how = std::exchange(s.how, branch_end::well);
-    std::exception_ptr error = std::exchange(s.error, nullptr);   // if the object goes here, its destructor may defer: before the close
-    if (end.state.exchange(loop_end::failed, relaxed) == loop_end::failed) {   // order: one keeper only; what it keeps is read after the join (J5)
-        tell_branch_error(s.run, error, how);
-    } else {
-        end.error = std::move(error);
-        end.how = how;
+    if (s.is(branch_scope::failed)) {
+        std::exception_ptr error = s.take_error();   // if the object goes here, its destructor may defer: before the close
+        if (end.state.exchange(loop_end::failed, relaxed) == loop_end::failed) {   // order: one keeper only; what it keeps is read after the join (J5)
+            tell_branch_error(s.run, error, s.how);
+        } else {
+            end.error = std::move(error);
+            end.how = s.how;
+        }
     }
-    error = nullptr;
     close_branch(s);   // what the sink deferred here
 }
 
@@ -191,8 +219,7 @@ void stop_loop(loop_end& end) noexcept {
 
 void throw_loop_error(loop_end& end, branch_scope& s) {
     if (end.error == nullptr) throw_if_stopped(s.run);
-    s.error = std::move(end.error);
-    s.how = end.how;
+    s.keep_error(std::move(end.error), end.how);
     rethrow_first(s);
 }
 

@@ -101,16 +101,15 @@ run_record& run_of_this_thread(run_record* wanted) {
 
 run_record& find_run_to_defer_to(run_record* wanted) {
     run_record& r = run_of_this_thread(wanted);
-    if (r.scope != nullptr && !r.scope->is_open && !LASTLY_FAULT("B2")) r.scope->open();
+    if (r.scope != nullptr && !r.scope->is(branch_scope::open) && !LASTLY_FAULT("B2")) r.scope->open_chain();
     return r;
 }
 
 void run_deferred(run_record& r) {
-    if (r.deferred != nullptr) show_pending(r);   // in the phase that begins
     while (chain_node* const n = r.deferred) {
         r.deferred = n->next;
         --r.deferred_pending;
-        show_one_less(r);
+        show_call(r);
         if (n->destroy != nullptr || n->block_bytes != 0) {   // else nothing is left to do for it
             n->next = r.spent;
             r.spent = n;
@@ -124,7 +123,7 @@ void run_deferred(run_record& r) {
             settle_early(r);
             if (is_forced_unwind()) {   // the rest runs while the thread unwinds (P4); of a branch's chain where that is closed
                 finalizer_left_thread(r);
-                const bool is_branch = r.scope != nullptr && r.scope->is_open;
+                const bool is_branch = r.scope != nullptr && r.scope->is(branch_scope::open);
                 if (r.body_is_over && !is_branch) do_in_passing([&r] { r.task->type().finish(*r.task, r); });
                 throw;
             }

@@ -43,7 +43,7 @@ void disown_runs() noexcept {
         r->deferred = &stop_here;
         for (inner_chain* c = r->inner; c != nullptr; c = c->outer) c->deferred = &stop_here;
         for (branch_scope* s = r->scope; s != nullptr; s = s->outer) {
-            if (s->is_open) s->before.deferred = &stop_here;
+            if (s->is(branch_scope::open)) s->before.kept.deferred = &stop_here;
         }
     }
     this_thread.current = nullptr;

@@ -19,17 +19,7 @@ namespace lastly {
 
 namespace detail {
 
-
 template <class F> inline constexpr bool is_branch = std::is_invocable_v<F, task_context&> || std::is_invocable_v<F>;
-
-// A branch that was named by the user, as run_branch calls it. Rvalues are moved from, as a task's body is.
-template <class F>
-auto as_branch(F& f) noexcept {
-    return [&f]([[maybe_unused]] task_context& here) {
-        if constexpr (std::is_invocable_v<F, task_context&>) static_cast<void>(std::invoke(std::forward<F>(f), here));
-        else static_cast<void>(std::invoke(std::forward<F>(f)));
-    };
-}
 
 // A pool, and where a call names it: a default behind a pack is not to be had.
 struct called_pool {
@@ -48,6 +38,17 @@ void run_as_task(pool_core& pool, creation_site site, const char* name, Body bod
     handle_access::make_handle<void>(f).get();
 }
 
+// Where branches cannot be offered: in order, or as a task.
+template <class... Branch>
+[[gnu::noinline, gnu::cold]] void fork_elsewhere(run_record* here, pool_core& pool, creation_site site, const std::tuple<Branch...>& all) {
+    if (is_run_of(here, pool)) return fork_in_order(*here, all);
+    run_as_task(pool, site, "lastly::parallel_invoke", [&] {
+        run_record& r = *this_thread.current;
+        if (r.forks != nullptr && r.forks->has_room(sizeof...(Branch))) fork(r, *r.forks, all);
+        else fork_in_order(r, all);
+    });
+}
+
 }   // namespace detail
 
 /// Runs every callable, some of them at the same time on other workers of the pool, and returns when all of them are over (B1). Each is a
@@ -63,12 +64,12 @@ void run_as_task(pool_core& pool, creation_site site, const char* name, Body bod
 /// (GCC 12, Clang 19, -O2).
 template <class... F>
     requires (detail::is_branch<F> && ...)
-void parallel_invoke(detail::called_pool p, F&&... f) {
-    [[maybe_unused]] detail::pool_core& pool = p.core;
+[[gnu::always_inline]] inline void parallel_invoke(detail::called_pool p, F&&... f) {
     if constexpr (sizeof...(F) != 0) {
         detail::run_record* const here = detail::this_thread.current;
-        if (detail::can_fork(here, pool) || detail::is_run_of(here, pool)) return detail::fork(*here, std::tuple(detail::as_branch<F>(f)...));
-        detail::run_as_task(pool, p.site, "lastly::parallel_invoke", [&] { detail::fork(*detail::this_thread.current, std::tuple(detail::as_branch<F>(f)...)); });
+        detail::branch_deque* const d = detail::can_fork(here, p.core) ? here->forks : nullptr;
+        if (d != nullptr && d->has_room(sizeof...(F))) detail::fork(*here, *d, std::tuple{detail::named_branch<F>(f)...});
+        else detail::fork_elsewhere(here, p.core, p.site, std::tuple{detail::named_branch<F>(f)...});
     }
 }
 

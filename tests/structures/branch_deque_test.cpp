@@ -51,7 +51,7 @@ TEST_CASE("branch_deque: the owner pops what it pushed last, thieves get the old
     detail::branch* const a = f.push();
     detail::branch* const b = f.push();
     f.push();
-    CHECK(f.d.offer(detail::branch_deque::capacity));
+    CHECK_FALSE(f.d.offer(detail::branch_deque::capacity));   // the first push was told how many, the others saw to it
     CHECK(f.d.size() == 3);
     CHECK(f.d.pop());
     CHECK(f.steal() == a);
@@ -75,32 +75,48 @@ TEST_CASE("branch_deque: what is not offered is the owner's alone") {
     CHECK_FALSE(f.d.pop());
 }
 
-TEST_CASE("branch_deque: an idle worker, or nothing public, makes the owner ask") {
+TEST_CASE("branch_deque: a push asks when fewer are public than the last offer said, a pop when a worker is idle") {
     fixture f(0);
     static int asked;
+    static std::int64_t count;
     asked = 0;
+    count = 1;
     detail::branch_deque d(nullptr, 1, f.idle, [](detail::branch_deque& self) {
         ++asked;
-        self.offer(1);
+        self.offer(count);
     });
-    d.push(f.make());
+    for (int i = 0; i < 6; ++i) d.push(f.make());
     CHECK(asked == 1);
-    d.push(f.make());
+    CHECK(d.size() == 1);
+    CHECK(d.pop());
     CHECK(asked == 1);
     f.idle.store(1, detail::relaxed);   // a sleeper
     d.push(f.make());
+    CHECK(asked == 1);
+    count = 2;
+    CHECK(d.pop());
     CHECK(asked == 2);
+    CHECK(d.size() == 2);
+    d.push(f.make());
+    CHECK(asked == 2);
+    bool contended = false;
+    CHECK(d.steal(contended) == f.made[0].get());
+    d.push(f.make());
+    CHECK(asked == 3);
+    CHECK(d.size() == 2);
     f.idle.store(std::uint64_t{1} << 16, detail::relaxed);   // a searcher
-    d.push(f.make());
-    CHECK(asked == 3);
+    CHECK(d.pop());
+    CHECK(asked == 4);
     f.idle.store(std::uint64_t{1} << 32, detail::relaxed);   // somebody who watches for quiescence is not idle
-    d.push(f.make());
-    CHECK(asked == 3);
-    CHECK(d.size() == 1);
+    CHECK(d.pop());
+    CHECK(asked == 4);
     CHECK(d.offer(3));
     CHECK(d.size() == 3);
     CHECK_FALSE(d.offer(2));   // what is public stays so
     CHECK(d.size() == 3);
+    f.idle.store(1, detail::relaxed);
+    CHECK(d.pop());   // nothing is left that could be offered
+    CHECK(asked == 4);
 }
 
 TEST_CASE("branch_deque: it holds as many as it says, and finds room again when thieves were there") {
@@ -126,13 +142,17 @@ TEST_CASE("branch_deque: a model agrees after each of many random steps") {
         fixture f(static_cast<std::int64_t>(seed % 3));
         std::deque<detail::branch*> model;
         std::size_t open = 0;   // of the model's, from the front
+        std::size_t wanted = 1;
         for (int step = 0; step < 20'000; ++step) {
             switch (random() % 5) {
             case 0: case 1:
                 if (model.size() < 1000) {
-                    const bool asks = open == 0;
+                    const bool asks = open < wanted;
                     model.push_back(f.push());
-                    if (asks) open = std::min(model.size(), static_cast<std::size_t>(fixture::automatic));
+                    if (asks && fixture::automatic != 0) {
+                        wanted = static_cast<std::size_t>(fixture::automatic);
+                        open = std::max(open, std::min(model.size(), wanted));
+                    }
                 }
                 break;
             case 2: case 3:
@@ -144,7 +164,8 @@ TEST_CASE("branch_deque: a model agrees after each of many random steps") {
                 if (random() % 4 == 0) {
                     const auto count = static_cast<std::int64_t>(random() % 4);
                     f.d.offer(count);
-                    open = std::max(open, std::min(model.size(), static_cast<std::size_t>(count)));
+                    wanted = static_cast<std::size_t>(count);
+                    open = std::max(open, std::min(model.size(), wanted));
                 }
                 detail::branch* const got = f.steal();
                 REQUIRE(got == (open != 0 ? model.front() : nullptr));

@@ -52,7 +52,7 @@ struct task_chain {
 // The record whose chain a finalizer joins: `wanted`, if that is what runs here.
 inline run_record& run_to_defer_to(run_record* wanted) {
     if (wanted == nullptr || wanted != this_thread.current || LASTLY_FAULT("B2")) return find_run_to_defer_to(wanted);
-    if (wanted->scope != nullptr && !wanted->scope->is_open) wanted->scope->open();
+    if (wanted->scope != nullptr && !wanted->scope->is(branch_scope::open)) wanted->scope->open_chain();
     return *wanted;
 }
 

@@ -20,6 +20,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <new>
 #include <tuple>
 #include <type_traits>
@@ -63,10 +64,10 @@ class branch_deque {
 public:
     static constexpr std::int64_t capacity = 1024;
 
-    // `least`: as many are to be public if there are that many; when there are fewer, or some worker is idle (`idle_word` is not 0 in its
-    // lower half), a push calls `offer_more`.
+    // `least`: as many are to be public if there are that many, and as many as the last offer said. When there are fewer a push calls
+    // `offer_more`, and a pop when some worker is idle (`idle_word` is not 0 in its lower half).
     branch_deque(pool_core* p, std::int64_t least, const atomic<std::uint64_t>& idle_word, void (*offer_more)(branch_deque&)) noexcept
-        : pool(p), least_(least), idle_(idle_word), offer_more_(offer_more) {}
+        : pool(p), wanted_(least), least_(least), idle_(idle_word), offer_more_(offer_more) {}
     branch_deque(const branch_deque&) = delete;
     branch_deque& operator=(const branch_deque&) = delete;
 
@@ -74,16 +75,28 @@ public:
 
     // The owner's.
     bool has_room(std::int64_t count) noexcept { return end_ + count <= limit_ || find_room(count); }
-    inline void push(branch& b) noexcept;   // requires room
-    // The branch that was pushed last; false: a thief has it.
-    bool pop() noexcept {
-        if (end_ == public_here_) return pop_public();
-        --end_;
-        if (is_somebody_idle() && end_ != public_here_) offer_more_(*this);
+    // Where it stands. Requires room.
+    std::int64_t push(branch& b) noexcept {
+        const std::int64_t at = end_;
+        slot(at).store(&b, relaxed);   // order: published by the store of public_end (J1)
+        end_ = at + 1;
+        if (public_here_ - top_.load(relaxed) < wanted_) offer_more_(*this);   // order: a hint: a stale value only delays an offer
+        return at;
+    }
+    // The branch that was pushed last, which stands at `at`: its forker knows that without reading what the push wrote, so that the
+    // processor need not wait for it. False: a thief has it.
+    bool pop(std::int64_t at) noexcept {
+        if (at < public_here_) return pop_public();
+        end_ = at;
+        const bool is_somebody_idle = static_cast<std::uint32_t>(idle_.load(relaxed)) != 0;   // order: a hint: the next push or pop looks again
+        if (is_somebody_idle && at != public_here_) offer_more_(*this);
         return true;
     }
-    // Lets thieves have the oldest, so that `count` can be stolen if there are that many. Whether that made more of them public.
+    bool pop() noexcept { return pop(end_ - 1); }
+    // Lets thieves have the oldest, so that `count` can be stolen if there are that many; pushes go on to see to it. Whether that made
+    // more of them public.
     LASTLY_EXPORT bool offer(std::int64_t count) noexcept;
+    LASTLY_EXPORT bool offer_all() noexcept;
     std::int64_t end() const noexcept { return end_; }
     std::int64_t least() const noexcept { return least_; }
 
@@ -96,9 +109,9 @@ public:
 
 private:
     LASTLY_EXPORT bool pop_public() noexcept;
+    bool publish(std::int64_t end) noexcept;
     LASTLY_EXPORT bool find_room(std::int64_t count) noexcept;
     branch* take(std::int64_t top, bool& contended) noexcept;
-    bool is_somebody_idle() const noexcept { return static_cast<std::uint32_t>(idle_.load(relaxed)) != 0; }   // order: a hint: the next push or pop looks again
     atomic<branch*>& slot(std::int64_t i) noexcept { return slots_[static_cast<std::size_t>(i) % capacity]; }
 
     alignas(64) atomic<std::int64_t> top_{0};
@@ -106,6 +119,7 @@ private:
     alignas(64) std::int64_t end_ = 0;           // the owner's: behind the youngest
     std::int64_t public_here_ = 0;               // likewise: its own copy of public_end
     std::int64_t limit_ = capacity;              // likewise: slots below are free to use
+    std::int64_t wanted_;                        // likewise: as many are to be public
     const std::int64_t least_;
     const atomic<std::uint64_t>& idle_;
     void (*const offer_more_)(branch_deque&);
@@ -122,120 +136,132 @@ LASTLY_EXPORT std::size_t workers_of(const pool_core& pool) noexcept;
 // Everything that its worker has becomes public, and somebody is woken for it.
 LASTLY_EXPORT void offer_all_branches(branch_deque& d) noexcept;
 
-void branch_deque::push(branch& b) noexcept {
-    slot(end_).store(&b, relaxed);   // order: published by the store of public_end (J1)
-    ++end_;
-    const bool too_few = public_here_ - top_.load(relaxed) < least_;                    // order: a hint: a stale value only delays an offer
-    if (too_few || is_somebody_idle()) offer_more_(*this);
-}
-
 // What the run's record held before a branch took its chain over.
 struct branch_chain {
-    chain_node* deferred;
-    chain_node* spent;
-    std::byte* spare;
-    std::byte* spare_end;
-    outcome* result;
-    std::size_t deferred_pending;
+    chain_state kept;
     std::exception_ptr early{}, reported{};
     std::exception_ptr thrown{};              // by the branch itself
     outcome_access::on_stack<void> own{};     // what became of the branch
 
-    branch_chain(run_record& r, std::byte* room, std::byte* room_end) noexcept
-        : deferred(std::exchange(r.deferred, nullptr)), spent(std::exchange(r.spent, nullptr)), spare(std::exchange(r.spare, room)), spare_end(std::exchange(r.spare_end, room_end)),
-          result(r.result), deferred_pending(std::exchange(r.deferred_pending, 0)) {
-        r.result = &own.value;
+    branch_chain(run_record& r, std::byte* room, std::byte* room_end) noexcept : kept(r) {
+        static_cast<chain_state&>(r) = {.spare = room, .spare_end = room_end, .result = &own.value};
         if (r.early != nullptr) early.swap(r.early);
         if (r.reported != nullptr) reported.swap(r.reported);
-        r.inner_pending += deferred_pending;
+        r.inner_pending += kept.deferred_pending;
         outcome_access::started(own.value);
     }
 };
 
 // Where a run forks: one branch after the other runs in it. What a branch defers goes to a chain of its own (B2), and so does its
-// exception: the first makes the scope `open`, and the chain runs when the branch ends.
+// exception: the first opens the scope, and the chain runs when the branch ends.
 struct branch_scope {
+    static constexpr std::uint32_t open = 1, ending = 2, failed = 4;   // ending: the branch's chain runs
+
     run_record& run;
     branch_scope* const outer;          // of the same run, around it
-    std::exception_ptr error{};         // of the lowest-numbered branch that failed
-    branch_end how = branch_end::well;
-    bool is_open = false;
-    bool is_ending = false;             // the branch's chain runs
+    std::uint32_t marks = 0;
+    branch_end how;                     // while failed: what became of the lowest-numbered branch that did
     const bool finalizing;              // does a finalizer fork?
+    union { std::exception_ptr error; };   // likewise: its exception
     union { branch_chain before; };     // while open
     static constexpr std::size_t room_bytes = 96;       // a deferred finalizer or two
     alignas(chain_node) std::byte room[room_bytes];     // the branch's spare room
 
     explicit branch_scope(run_record& r) noexcept : run(r), outer(r.scope), finalizing(r.finalizing) { r.scope = std::launder(this); }   // laundered: GCC 12 does not see that the destructor undoes this, and warns
     ~branch_scope() {
-        if (is_open) close_branch(*this);   // what user code registered between two branches
+        if (marks != 0) end();
         run.scope = outer;
     }
     branch_scope(const branch_scope&) = delete;
     branch_scope& operator=(const branch_scope&) = delete;
 
+    bool is(std::uint32_t mark) const noexcept { return (marks & mark) != 0; }
+    // The branch runs here, to its end.
     template <class F> void run_branch(F&& f);
+    // Without its chain's run: what comes next ends the scope.
+    template <class F> void call_branch(F&& f);
     // A branch that runs here is about to defer, or has thrown: it gets a chain of its own.
-    LASTLY_EXPORT void open() noexcept;
+    LASTLY_EXPORT void open_chain() noexcept;
+    void keep_error(std::exception_ptr e, branch_end end) noexcept;   // requires: not failed
+    std::exception_ptr take_error() noexcept;                         // requires: failed; it is not any more
+    // What user code registered between two branches; and an error that no caller gets, since the thread is left, is told.
+    LASTLY_EXPORT void end();
 };
 
-LASTLY_EXPORT void branch_threw(branch_scope& s) noexcept;          // within the catch
-LASTLY_EXPORT void branch_left_thread(branch_scope& s);    // P4: it failed with thread_exited; its chain runs
+// Within the catch of what a branch threw. Whether its thread is left (P4): the branch's chain ran, the unwinding has to go on.
+LASTLY_EXPORT bool branch_threw(branch_scope& s);
 // It was stolen: helps with its parts, then sleeps until it is over (W1, W2).
 LASTLY_EXPORT void join_stolen(branch& b, branch_scope& s);
 // Within a catch of forced unwinding: the branch that was pushed last runs here, or is waited for; the stack beneath it goes.
-LASTLY_EXPORT void join_in_passing(branch& b, branch_scope& s, branch_deque& d);
-// Ends the scope's part in an exception's way: whoever catches it knows whether the sink was told.
-[[noreturn]] LASTLY_EXPORT void rethrow_first(branch_scope& s);
+LASTLY_EXPORT void join_in_passing(branch& b, branch_scope& s, branch_deque& d, std::int64_t at);
+// The last branch is over: its chain runs, the first error is thrown. Whoever catches that knows whether the sink was told.
+LASTLY_EXPORT void end_fork(branch_scope& s);
 LASTLY_EXPORT void tell_branch_error(run_record& r, const std::exception_ptr& error, branch_end how) noexcept;
 
 template <class F>
-void branch_scope::run_branch(F&& f) {
-    if (LASTLY_FAULT("B1") && error != nullptr) return;
+[[gnu::always_inline]] inline void branch_scope::call_branch(F&& f) {
+    if (LASTLY_FAULT("B1") && is(failed)) return;
     std::conditional_t<(sizeof(F) > 0), task_context, void> here(run);   // complete where this is compiled; its finalizers may use it, too
     try {
         f(here);
     } catch (...) {
-        if (is_forced_unwind()) {
-            do_in_passing([this] { branch_left_thread(*this); });
-            throw;
-        }
-        branch_threw(*this);
+        if (branch_threw(*this)) throw;
     }
-    if (is_open) close_branch(*this);
 }
 
 template <class F>
+[[gnu::always_inline]] inline void branch_scope::run_branch(F&& f) {
+    call_branch(f);
+    if (is(open)) close_branch(*this);
+}
+
+// As the user named it. Rvalues are moved from, as a task's body is.
+template <class F>
+class named_branch {
+public:
+    explicit named_branch(std::remove_reference_t<F>& f) noexcept : callable_(f) {}
+    void operator()([[maybe_unused]] task_context& here) const {
+        if constexpr (std::is_invocable_v<F, task_context&>) static_cast<void>(std::invoke(std::forward<F>(callable_), here));
+        else static_cast<void>(std::invoke(std::forward<F>(callable_)));
+    }
+
+private:
+    std::remove_reference_t<F>& callable_;
+};
+
+template <class Callable>
 struct invoked_branch : branch {
-    F& callable;
-    invoked_branch(branch_scope& s, F& f) noexcept : branch(&run, s), callable(f) {}
+    const Callable callable;
+    invoked_branch(branch_scope& s, const Callable& c) noexcept : branch(&run, s), callable(c) {}
     static void run(branch& b, branch_scope& s) { s.run_branch(static_cast<invoked_branch&>(b).callable); }
 };
 
 // Branches 0 to I: the others are on offer while the first runs; each is then taken back, or waited for, in their numbers' order.
+// The chain of the last one that ran may be left to run.
 template <std::size_t I, class Callables>
-void fork_up_to(branch_scope& s, branch_deque& d, Callables& all) {
-    auto& callable = std::get<I>(all);
+[[gnu::always_inline]] inline void fork_up_to(branch_scope& s, branch_deque& d, const Callables& all) {
+    const auto& callable = std::get<I>(all);
     if constexpr (I == 0) {
         if constexpr (std::tuple_size_v<Callables> > 2) offer_all_branches(d);   // siblings: each may be as long as all the others
-        s.run_branch(callable);
+        s.call_branch(callable);
     } else {
         invoked_branch b(s, callable);
-        d.push(b);
+        const std::int64_t at = d.push(b);
         try {
             fork_up_to<I - 1>(s, d, all);
+            if (s.is(branch_scope::open)) close_branch(s);
         } catch (...) {   // forced unwinding: the branch's own exceptions are in the scope
-            join_in_passing(b, s, d);
+            join_in_passing(b, s, d, at);
             throw;
         }
-        if (d.pop()) s.run_branch(callable);
+        if (d.pop(at)) s.call_branch(callable);
         else join_stolen(b, s);
     }
 }
 
 // Without room to offer them: one after the other, also when one of them leaves the thread.
 template <std::size_t I, class Callables>
-void run_in_order(branch_scope& s, Callables& all) {
+void run_in_order(branch_scope& s, const Callables& all) {
     if constexpr (I < std::tuple_size_v<Callables>) {
         const auto rest = [&] { run_in_order<I + 1>(s, all); };
         with_rest([&] { s.run_branch(std::get<I>(all)); }, rest);
@@ -243,18 +269,19 @@ void run_in_order(branch_scope& s, Callables& all) {
     }
 }
 
-// A call of parallel_invoke, within a task of the pool.
+// A call of parallel_invoke, within a task of the pool that has this deque, with room in it.
 template <class... Branch>
-void fork(run_record& r, std::tuple<Branch...> all) {
+[[gnu::always_inline]] inline void fork(run_record& r, branch_deque& d, const std::tuple<Branch...>& all) {
     branch_scope s(r);
-    try {
-        if (r.forks != nullptr && r.forks->has_room(sizeof...(Branch))) fork_up_to<sizeof...(Branch) - 1>(s, *r.forks, all);
-        else run_in_order<0>(s, all);
-    } catch (...) {   // forced unwinding
-        if (s.error != nullptr) tell_branch_error(r, s.error, s.how);
-        throw;
-    }
-    if (s.error != nullptr) rethrow_first(s);
+    fork_up_to<sizeof...(Branch) - 1>(s, d, all);
+    if (s.marks != 0) end_fork(s);
+}
+// Without.
+template <class... Branch>
+void fork_in_order(run_record& r, const std::tuple<Branch...>& all) {
+    branch_scope s(r);
+    run_in_order<0>(s, all);
+    if (s.marks != 0) end_fork(s);
 }
 
 // How a parallel_for ends before its last chunk.

@@ -179,9 +179,19 @@ private:
     int value_ = 0;
 };
 
+// The chain that a run registers deferred finalizers in: its task's, or, while a branch of it has one, that branch's.
+struct chain_state {
+    chain_node* deferred = nullptr;      // to run, last registered first
+    chain_node* spent = nullptr;         // ran; destroyed with the body
+    std::byte* spare = nullptr;          // room for nodes: the frame's, then the record's own; a branch's: its scope's
+    std::byte* spare_end = nullptr;
+    outcome* result = nullptr;           // what the finalizers are told
+    std::size_t deferred_pending = 0;
+};
+
 // A run of one task, or of a stolen branch of it: lives on the stack of the thread that runs it. Touched by that thread only, but for
 // what a task's branches share (core/task/branch.hpp).
-struct run_record {
+struct run_record : chain_state {
     frame* task = nullptr;               // null: the frame could not be allocated
     frame* shown = nullptr;              // the header in which walkers and the watchdog see how far this run is; null: none
     run_record* outer = nullptr;         // the run that this one interrupts on the same thread
@@ -189,25 +199,19 @@ struct run_record {
     account* books = nullptr;            // where it is counted; null: nowhere (no memory, a stolen branch, a refused or discarded frame)
     stay bare;                           // a refusal's, where there are no books
     group_core* group = nullptr;         // null: a member of none
-    outcome* result = nullptr;
     context own{};                       // the task's own, once somebody asked for it (`shared_word` says so)
     run_record* root = nullptr;          // of a stolen branch: the record of the task's body
     run_record* forked_from = nullptr;   // likewise: the one on whose thread it was forked
     branch* part = nullptr;              // likewise: that branch
     branch_scope* scope = nullptr;       // where this run forks, innermost first
     branch_deque* forks = nullptr;       // where its branches can be stolen; null: its thread is no worker of the pool
-    chain_node* deferred = nullptr;      // to run, last registered first
-    chain_node* spent = nullptr;         // ran; destroyed with the body
     inner_chain* inner = nullptr;        // the open defer_frames, innermost first (O6)
-    std::byte* spare = nullptr;          // room for nodes: the frame's, then the record's own
-    std::byte* spare_end = nullptr;
     const char* name = nullptr;          // set with `site` where there is no frame
     creation_site site{nullptr, 0};
     late_code cause{};                   // why the body does not start; later the first stop that it was told of (`shared_word` says so)
     std::exception_ptr reported{};       // a failure that came from a finalizer: the sink knows it
     std::exception_ptr told_before{};    // likewise, the last one that a branch's finalizer threw and a fork rethrew
     std::exception_ptr early{};          // likewise, from one that ran at its defer (A3): fails the task if what is running now succeeds
-    std::size_t deferred_pending = 0;
     std::size_t inner_pending = 0;       // of all open defer_frames together, and of chains that wait while a branch has its own
     std::size_t long_at = ~std::size_t{0};   // a longer chain is reported, once
     std::uint64_t attached = 0;          // the ledger's finalizer columns, each counted at its event
@@ -239,6 +243,12 @@ inline void show_pending(run_record& r) noexcept {
     if (r.shown == nullptr) return;
     r.shown->show(r.finalizing ? phase::finalizing : phase::running, r.deferred_pending + r.inner_pending, r.attached_pending);
 }
+// The phase changes, and nothing that is pending.
+inline void show_phase(run_record& r) noexcept {
+    if (r.shown == nullptr) return;
+    const std::uint64_t now = r.shown->progress.load(relaxed);   // order: only the holder writes it
+    r.shown->progress.store((now & ~std::uint64_t{0xff}) | static_cast<std::uint64_t>(r.finalizing ? phase::finalizing : phase::running), release);   // order: [F1] a walker that sees the phase sees the fields stored before it
+}
 // One more is pending, in the same phase.
 inline void show_one_more(run_record& r) noexcept {
     if (r.shown == nullptr) return;
@@ -246,12 +256,12 @@ inline void show_one_more(run_record& r) noexcept {
     if ((now >> 16 & 0xffff) < 0xfffe) r.shown->progress.store(now + (1u << 16), release);   // order: [F1] a walker that sees the count sees the fields stored before it
     else show_pending(r);
 }
-
-// One less, likewise.
-inline void show_one_less(run_record& r) noexcept {
+// A deferred finalizer is about to be called: one less is pending, in the phase that this is.
+inline void show_call(run_record& r) noexcept {
     if (r.shown == nullptr) return;
     const std::uint64_t now = r.shown->progress.load(relaxed);   // order: only the holder writes it
-    if ((now >> 16 & 0xffff) - 1 < 0xfffe) r.shown->progress.store(now - (1u << 16), release);   // order: [F1] a walker that sees the count sees the fields stored before it
+    const std::uint64_t called = (now & ~std::uint64_t{0xff}) - (1u << 16) + static_cast<std::uint64_t>(r.finalizing ? phase::finalizing : phase::running);
+    if ((now >> 16 & 0xffff) - 1 < 0xfffe) r.shown->progress.store(called, release);   // order: [F1] a walker that sees the count sees the fields stored before it
     else show_pending(r);
 }
 

@@ -62,14 +62,14 @@ private:
         while (last - first > 1 && d != nullptr && d->has_room(1) && !end_.is_over()) {
             const std::uint64_t middle = first + (last - first) / 2;
             half upper(s, *this, middle, last);
-            d->push(upper);
+            const std::int64_t at = d->push(upper);
             try {
                 run_chunks(s, d, first, middle);
             } catch (...) {   // forced unwinding
-                join_in_passing(upper, s, *d);
+                join_in_passing(upper, s, *d, at);
                 throw;
             }
-            if (!d->pop()) return join_stolen(upper, s);
+            if (!d->pop(at)) return join_stolen(upper, s);
             first = middle;
         }
         for (std::uint64_t i = first; i < last && (!end_.is_over() || LASTLY_FAULT("B3-rest")); ++i) run_chunk(s, i);
@@ -86,7 +86,7 @@ private:
             keep_chunk_error(end_, s);
             throw;
         }
-        if (s.error != nullptr) keep_chunk_error(end_, s);
+        if (s.is(branch_scope::failed)) keep_chunk_error(end_, s);
     }
     template <class Context>
     void call([[maybe_unused]] Context& here, std::uint64_t i) {
