@@ -7,7 +7,7 @@
 namespace lastly::detail {
 
 std::uint64_t coarse_now_ms() noexcept {
-    timespec now{};
+    timespec now;
     ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
     return static_cast<std::uint64_t>(now.tv_sec) * 1000u + static_cast<std::uint64_t>(now.tv_nsec) / 1'000'000u;
 }

@@ -131,17 +131,8 @@ account* add_account(pool_core& pool, bool worker) noexcept {
     return a;
 }
 
-void turn_to(account& books, group_core* g) noexcept {
-    if (books.works_for == g) return;
+void turn_away(account& books, group_core* g) noexcept {
     if (group_core* const before = std::exchange(books.works_for, g)) before->tell(books.place_in_groups);
-}
-
-void leave_group(account& books, group_core& g) noexcept {
-    g.leave(books.place_in_groups);
-    if (!books.worker) return g.tell(books.place_in_groups);
-    turn_to(books, &g);
-    const run_record* const interrupted = this_thread.current;   // what goes on now may be of another group, or a hook
-    if (interrupted == nullptr ? this_thread.self->in_hook : interrupted->group != &g && this_thread.self->awaited != &g) turn_to(books, nullptr);
 }
 
 void leave_accounts(pool_core& pool) noexcept {

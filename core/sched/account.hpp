@@ -26,6 +26,7 @@ struct refusals {
 
     // Moves the record's finalizer columns here.
     void take_finalizers(run_record& r) noexcept {
+        if ((r.attached | r.run) == 0) return;
         if (r.attached != 0) attached.add(std::exchange(r.attached, 0));
         if (r.run == 0) return;
         run.add(std::exchange(r.run, 0));
@@ -69,9 +70,10 @@ struct alignas(64) account {
 };
 
 // The worker turns to something else than that group; null: to nothing of any group. Whoever waits for the one before is told.
-void turn_to(account& books, group_core* g) noexcept;
-// A member is over on this thread (core/task/group.hpp).
-void leave_group(account& books, group_core& g) noexcept;
+void turn_away(account& books, group_core* g) noexcept;
+inline void turn_to(account& books, group_core* g) noexcept {
+    if (books.works_for != g) turn_away(books, g);
+}
 
 // While it lives the watchdog sees that this thread runs that frame; then what was interrupted is seen again.
 class shown_frame {

@@ -27,13 +27,13 @@ bool is_rejecting(std::uint32_t gate, bool from_a_task) noexcept {
 }
 
 // To the worker's own deque.
-inline void push(worker& w, frame& f, const group_core* group) noexcept {
+inline void push(pool_core& pool, worker& w, frame& f, const group_core* group) noexcept {
     if (!w.tasks.push({&f, group != nullptr ? group->number() : 0})) {
         w.books.spilled.announce();
-        w.pool.entrance.spill(f);
+        pool.entrance.spill(f);
     }
     LASTLY_POINT("queued");
-    w.pool.idle.notify();
+    pool.idle.notify();
 }
 
 // To the injector.
@@ -45,7 +45,7 @@ inline void push(pool_core& pool, account& books, frame& f) noexcept {
 
 void enqueue(pool_core& pool, account& books, frame& f, const group_core* group) noexcept {
     if (LASTLY_FAULT("task-dropped") && reinterpret_cast<std::uintptr_t>(&f) / 64 % 512 == 7) return;
-    if (is_own_worker(pool)) push(*this_thread.self, f, group);
+    if (is_own_worker(pool)) push(pool, *this_thread.self, f, group);
     else push(pool, books, f);
 }
 
@@ -124,7 +124,7 @@ inline void accept(pool_core& pool, account& books, frame& f, bool with_handle, 
     f.stamp.store(coarse_now_ms(), release);             // order: [F2] shows a walker the building phase
     f.state.store((with_handle ? handle : 0u) | (group != nullptr ? group->number() << group_shift : 0u), release);   // order: [F2] shows a walker the building phase
     if (group != nullptr) group->enter(place);
-    f.show(phase::queued, 0, f.type().attached);
+    f.show_phase(phase::queued);
 }
 
 struct verdict {
@@ -260,10 +260,11 @@ inline bool spawn_at_once(pool_core& pool, frame& f, bool with_handle, group_cor
     const run_record* const parent = this_thread.current;
     if (w == nullptr || &w->pool != &pool || parent == nullptr || parent->pool != pool.anchor || parent->rejected) return false;
     if (pool.options.capacity != 0 || pool.anchor->abrupt() || LASTLY_ANY_FAULT()) return false;
-    w->books.main.attempts.add();
-    w->books.accepted.add();
-    accept(pool, w->books, f, with_handle, group, w->books.place_in_groups);
-    push(*w, f, group);
+    account& books = w->books;
+    books.main.attempts.add();
+    books.accepted.add();
+    accept(pool, books, f, with_handle, group, books.place_in_groups);
+    push(pool, *w, f, group);
     return true;
 }
 

@@ -14,13 +14,14 @@
 #include "lastly/detail/fault.hpp"
 #include "lastly/detail/thread_block.hpp"
 
+#include <memory>
 #include <utility>
 
 namespace lastly::detail {
 
 namespace {
 
-void count_outcome(account& books, outcome_kind kind) noexcept {
+[[gnu::always_inline]] inline void count_outcome(account& books, outcome_kind kind) noexcept {
     switch (kind) {
     case outcome_kind::succeeded:
         if (!LASTLY_FAULT("L2-succeeded")) books.succeeded.add();
@@ -40,46 +41,38 @@ void count_outcome(account& books, outcome_kind kind) noexcept {
         for (int i = 0; i < 1000; ++i) yield_thread();
     }
     books.main.take_finalizers(r);
-    if (!std::exchange(r.is_counted, true)) {   // else what it called in `publish` has exited
+    const bool has_handle = f.type().has_handle_part;
+    if (!has_handle || !std::exchange(r.is_counted, true)) {   // else what it called in `publish` has exited
         count_outcome(books, r.ended);
         if (pool.options.capacity != 0) give_room_back(pool);   // whoever is told of the outcome finds room
     }
-    if (!LASTLY_FAULT("O4-count")) publish(f, r);
+    if (has_handle) {
+        if (!LASTLY_FAULT("O4-count")) publish_to_handle(f, r);
+        books.main.take_finalizers(r);   // what was registered meanwhile
+    } else if (!r.abandoned && !LASTLY_FAULT("O4-count")) {
+        free_frame(f);
+    }
 }
 
 // Nothing of it is left.
-void retire(account& books, run_record& r) noexcept {
-    books.main.take_finalizers(r);
+void retire(account& books) noexcept {
     if (!LASTLY_FAULT("L4-retired")) books.retired.add();
 }
 
-// A run's frame around its execution: at its end, also when the thread is left, the task is counted, published and retired. Until it is
-// published, which may run a destructor or the sink, it is this thread's current run, and the watchdog sees it.
-class run_end {
-public:
-    run_end(pool_core& pool, account& books, frame& f, run_record& r) noexcept
-        : pool_(pool), books_(books), task_(f), run_(r), interrupted_(books.now.load(relaxed)) {   // order: this thread's own
-        r.outer = this_thread.current;
-        this_thread.current = &r;
-        books.now.store(&f, release);   // order: [K2] the watchdog sees a frame that was handed out
-    }
-    [[gnu::always_inline]] ~run_end() {
-        conclude(pool_, books_, task_, run_);
-        books_.now.store(interrupted_, release);   // order: [K2] the task that was interrupted is shown again
-        retire(books_, run_);
-        this_thread.current = run_.outer;
-        if (run_.group != nullptr) leave_group(books_, *run_.group);   // whoever waits for the group finds nothing of this task alive
-    }
-    run_end(const run_end&) = delete;
-    run_end& operator=(const run_end&) = delete;
+// Does this thread go on for that group after a member that interrupted what is given? It may go on for another group, or with a hook.
+bool goes_on_for(const account& books, const group_core* g, const run_record* interrupted) noexcept {
+    if (!books.worker || this_thread.self == nullptr) return false;   // or this is a child, where nothing goes on
+    const worker& w = *this_thread.self;
+    return interrupted == nullptr ? !w.in_hook : interrupted->group == g || w.awaited == g;
+}
 
-private:
-    pool_core& pool_;
-    account& books_;
-    frame& task_;
-    run_record& run_;
-    frame* const interrupted_;
-};
+// A member is over on this thread, which goes on with what it had interrupted (core/task/group.hpp).
+[[gnu::noinline]] void leave_group(account& books, group_core& g, const run_record* interrupted) noexcept {
+    g.leave(books.place_in_groups);
+    if (!books.worker) return g.tell(books.place_in_groups);
+    turn_to(books, &g);
+    if (!goes_on_for(books, &g, interrupted)) turn_to(books, nullptr);
+}
 
 }   // namespace
 
@@ -87,8 +80,7 @@ namespace {
 
 // A task with neither handle nor context of its own learns of its stop from its group and its pool.
 bool may_be_stopped(const pool_core& pool, const frame& f, const run_record& r) noexcept {
-    const frame_ops& ops = f.type();
-    return ops.has_handle_part || ops.has_context || pool.anchor->abrupt() || (r.group != nullptr && r.group->context()->stopped());
+    return !f.type().is_plain || pool.anchor->abrupt() || (r.group != nullptr && r.group->context()->stopped());
 }
 
 bool is_stopped(const pool_core& pool, frame& f, run_record& r) noexcept {
@@ -101,17 +93,76 @@ bool is_stopped(const pool_core& pool, frame& f, run_record& r) noexcept {
 
 }   // namespace
 
-void run_frame(pool_core& pool, account& books, frame& f) {
-    run_record r;
-    enter_pool(r, *pool.anchor);
-    r.books = &books;
-    if (books.worker) r.forks = &this_thread.self->branches;
-    if (const std::uint32_t number = f.state.load(relaxed) >> group_shift) r.group = &group_at(number);   // order: this thread holds the frame
-    if (books.worker && books.works_for != r.group) turn_to(books, r.group);
-    if (may_be_stopped(pool, f, r)) r.start = !is_stopped(pool, f, r) || LASTLY_FAULT("C2");
+// A frame's run around its execution: at its end, also when the thread is left, the task is counted, published and retired. Until it is
+// published, which may run a destructor or the sink, it is this thread's current run, and the watchdog sees it.
+class run_end {
+public:
+    run_end(task_runner& by, frame& f) noexcept : by_(by), task_(f) {
+        this_thread.current = &by.record_;
+        by.books_.now.store(&f, release);   // order: [K2] the watchdog sees a frame that was handed out
+    }
+    [[gnu::always_inline]] ~run_end() {
+        run_record& r = by_.record_;
+        account& books = by_.books_;
+        conclude(by_.pool_, books, task_, r);
+        books.now.store(by_.interrupted_, release);   // order: [K2] the task that was interrupted is shown again
+        retire(books);
+        this_thread.current = by_.outer_;
+        if (r.group == nullptr) return;   // else whoever waits for the group finds nothing of this task alive
+        if (by_.goes_on_ && books.works_for == r.group) r.group->leave(books.place_in_groups);
+        else leave_group(books, *r.group, by_.outer_);
+    }
+    run_end(const run_end&) = delete;
+    run_end& operator=(const run_end&) = delete;
+
+private:
+    task_runner& by_;
+    frame& task_;
+};
+
+task_runner::task_runner(pool_core& pool, account& books) noexcept
+    : pool_(pool), books_(books), outer_(this_thread.current), interrupted_(books.now.load(relaxed)) {   // order: this thread's own
+    prepare();
+}
+
+// The record is as it was made, but for what is the same in each run.
+void task_runner::prepare() noexcept {
+    number_ = 0;
+    enter_pool(record_, *pool_.anchor);
+    record_.outer = outer_;
+    record_.books = &books_;
+    if (books_.worker && this_thread.self != nullptr) record_.forks = &this_thread.self->branches;
+}
+
+[[gnu::always_inline]] inline void task_runner::run_one(frame& f) {
+    run_record& r = record_;
+    static_cast<run_marks&>(r) = run_marks();
+    if (const std::uint32_t number = f.state.load(relaxed) >> group_shift; number != number_) {   // order: this thread holds the frame
+        number_ = number;
+        r.group = number != 0 ? &group_at(number) : nullptr;
+        goes_on_ = goes_on_for(books_, r.group, outer_);
+    }
+    if (books_.works_for != r.group && books_.worker) turn_to(books_, r.group);
+    if (may_be_stopped(pool_, f, r)) r.start = !is_stopped(pool_, f, r) || LASTLY_FAULT("C2");
     if (LASTLY_FAULT("O4") && f.type().has_handle_part) f.state.fetch_or(done, acq_rel);   // order: [T4] a planted fault: too early
-    const run_end end(pool, books, f, r);
-    execute(f, r);
+    {
+        const run_end end(*this, f);
+        execute(f, r);
+    }
+    if (r.is_worn || r.shared_word.load(relaxed) != 0) {   // order: this thread's own by now: its branches are over
+        std::destroy_at(&r);
+        std::construct_at(&r);
+        prepare();
+    }
+}
+
+void task_runner::run(frame& f) { run_one(f); }
+
+void task_runner::run_all(frame* f, frame* (*next)(void*), void* argument) {
+    for (; f != nullptr; f = next(argument)) {
+        if (f->type().has_handle_part && take_from_queue(*f) == take_result::was_husk) continue;
+        run_one(*f);
+    }
 }
 
 void end_runs_here(std::error_code cause) {
@@ -127,9 +178,9 @@ void end_runs_here(std::error_code cause) {
         } else if (r->books != nullptr && !r->rejected) {
             pool_core& pool = *r->pool->core;
             conclude(pool, *r->books, *r->task, *r);
-            retire(*r->books, *r);
+            retire(*r->books);
             this_thread.current = r->outer;
-            if (r->group != nullptr) leave_group(*r->books, *r->group);
+            if (r->group != nullptr) leave_group(*r->books, *r->group, r->outer);
             tell_watchers(pool);
         } else if (r->rejected && r->pool != nullptr) {
             count_refusal(*r);   // the call never departs: it is beneath
@@ -201,7 +252,7 @@ bool run_in_place(pool_core& pool, frame& f) {
     if (leaves_husk && !claim_in_place(f)) return false;
     {
         deeper level(w);
-        run_frame(pool, w.books, f);
+        task_runner(pool, w.books).run(f);
         level.end();
     }
     throw_husks_away(w);

@@ -30,26 +30,38 @@ std::uint32_t number_of(const deque_item& item) noexcept {
 
 // As long as the item stands in a queue its group is incomplete, and so is each one that needs it: the answer is still right when the
 // item has been taken.
-bool is_needed(std::uint32_t number, const group_core& awaited) noexcept {
+bool is_needed(const deque_item& item, const group_core& awaited) noexcept {
+    const std::uint32_t number = number_of(item);
     return number != 0 && group_at(number).is_needed_by(awaited.number());
 }
 
-// What a wait for the group may run, from a deque.
-deque_filter members_of(group_core& g) noexcept {
-    return {[](const deque_item& item, void* awaited) {
-                if (LASTLY_FAULT("W1-foreign")) return true;
-                const auto& wanted = *static_cast<group_core*>(awaited);
-                return item.tag == wanted.number() || is_needed(number_of(item), wanted);
-            }, &g};
+// What a wait for the group may run, from a deque: most of it is its own.
+struct own_filter {
+    std::uint32_t number;
+    bool operator()(const deque_item& item) const noexcept { return item.tag == number; }
+};
+struct member_filter {
+    group_core& group;
+    bool operator()(const deque_item& item) const noexcept { return item.tag == group.number() || is_needed(item, group) || LASTLY_FAULT("W1-foreign"); }
+};
+
+// From the young end of the worker's own deque.
+[[gnu::noinline]] frame* pop_member(worker& w, group_core& g) noexcept {
+    deque_item item;
+    return w.tasks.pop_if(member_filter{g}, item) ? item.task : nullptr;
+}
+inline frame* pop_own_member(worker& w, group_core& g) noexcept {
+    deque_item item;
+    return w.tasks.pop_if(own_filter{g.number()}, item) ? item.task : pop_member(w, g);
 }
 
 frame* find_member(worker& w, group_core& g) noexcept {
-    const deque_filter wanted = members_of(g);
+    if (frame* const f = pop_own_member(w, g)) return f;
     deque_item item;
-    if (w.tasks.pop_if(wanted, item)) return item.task;
+    const deque_filter for_thieves{[](const deque_item& i, void* of) { return member_filter{*static_cast<group_core*>(of)}(i); }, &g};
     const unsigned crew = w.pool.workers.size();
     for (unsigned i = 0; i < crew; ++i) {   // its own first, from the other end
-        if (w.pool.workers[(w.index + i) % crew].tasks.steal_if(wanted, item)) return item.task;
+        if (w.pool.workers[(w.index + i) % crew].tasks.steal_if(for_thieves, item)) return item.task;
     }
     if (w.tasks.size() == 0) fetch_batch(w);   // members from outside: they can be told apart in a deque
     return nullptr;
@@ -72,11 +84,7 @@ private:
 bool run_members(worker& w, group_core& g) {
     frame* f = find_member(w, g);
     if (f == nullptr) return false;
-    const deque_filter wanted = members_of(g);
-    run_while_waiting(w, f, [&w, &wanted] {
-        deque_item item;
-        return w.tasks.pop_if(wanted, item) ? item.task : nullptr;
-    });
+    run_while_waiting(w, f, [&w, &g] { return pop_own_member(w, g); });
     return true;
 }
 

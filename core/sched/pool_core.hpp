@@ -110,12 +110,33 @@ void tell_watchers(pool_core& pool) noexcept;
 bool runs_accepted_task(const pool_core& pool) noexcept;
 
 // core/sched/execution.cpp
-// Runs a frame that this thread has the sole right to.
-void run_frame(pool_core& pool, account& books, frame& f);
-// Runs a frame that was taken from a queue (a husk is thrown away).
+// Runs frames one after the other, within what this thread runs when it is made; what a run leaves as it was in the record is not made anew.
+class task_runner {
+public:
+    task_runner(pool_core& pool, account& books) noexcept;
+    task_runner(const task_runner&) = delete;
+    task_runner& operator=(const task_runner&) = delete;
+
+    // A frame that this thread has the sole right to.
+    void run(frame& f);
+    // That frame, then what `next` gives until that is null, all taken from queues (a husk is thrown away).
+    void run_all(frame* f, frame* (*next)(void*), void* argument);
+
+private:
+    friend class run_end;
+    void prepare() noexcept;
+    void run_one(frame& f);
+
+    pool_core& pool_;
+    account& books_;
+    run_record* const outer_;
+    frame* const interrupted_;
+    std::uint32_t number_ = 0;   // of the record's group; 0: it has none
+    bool goes_on_ = false;       // for that group, after a member
+    run_record record_;
+};
 inline void run_from_queue(pool_core& pool, account& books, frame& f) {
-    if (f.type().has_handle_part && take_from_queue(f) == take_result::was_husk) return;
-    run_frame(pool, books, f);
+    task_runner(pool, books).run_all(&f, [](void*) -> frame* { return nullptr; }, nullptr);
 }
 // No body that runs on this thread goes on (P2): the chains of all of them run, innermost first, and their waiters are told. If a finalizer leaves the
 // thread meanwhile, whoever catches that calls it again for the rest.
@@ -149,7 +170,7 @@ void run_while_waiting(worker& w, branch& b);
 template <class Next>
 void run_while_waiting(worker& w, frame* f, Next next) {
     deeper level(w);
-    for (; f != nullptr; f = next()) run_from_queue(w.pool, w.books, *f);
+    task_runner(w.pool, w.books).run_all(f, [](void* n) -> frame* { return (*static_cast<Next*>(n))(); }, &next);
     level.end();
 }
 // Claims the task where it stands in a queue, and runs it likewise. False: it stands in none, or the worker is as deep as it may.

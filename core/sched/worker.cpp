@@ -89,17 +89,18 @@ frame* next_own(worker& w) noexcept {
     return w.tasks.pop(youngest) ? youngest.task : nullptr;
 }
 
+// After a task, for a worker that need not ask whether it is in excess.
+frame* next_in_a_row(void* self) noexcept {
+    worker& w = *static_cast<worker*>(self);
+    return w.is_stand_in ? nullptr : next_own(w);
+}
+
 // What a search may come upon: a task, or a branch of one.
 struct finding {
     frame* task = nullptr;
     branch* part = nullptr;
     explicit operator bool() const noexcept { return task != nullptr || part != nullptr; }
 };
-
-void run(worker& w, const finding& f) {
-    if (f.task != nullptr) run_from_queue(w.pool, w.books, *f.task);
-    else run_stolen(w, *f.part);
-}
 
 // A task and, so that the way pays, up to half of what the victim has besides; or a branch.
 finding steal_from(worker& w, worker& victim, bool& contended) noexcept {
@@ -247,6 +248,7 @@ void worker_main(void* self) {
     this_thread.pool_serial = pool.anchor->serial();
     call_user_hook(pool, pool.options.on_worker_start, w.index);
     tenure here(w);
+    task_runner tasks(pool, w.books);
     bool is_searcher = w.is_stand_in && !w.is_up_already;
     if (is_searcher) begin_asleep(w);
     for (;;) {
@@ -254,7 +256,8 @@ void worker_main(void* self) {
         finding f{is_searcher ? nullptr : next_own(w), nullptr};
         if (!f) f = search(w, std::exchange(is_searcher, false));
         if (!f) break;
-        run(w, f);
+        if (f.task != nullptr) tasks.run_all(f.task, &next_in_a_row, &w);
+        else run_stolen(w, *f.part);
     }
     here.end();
     call_user_hook(pool, pool.options.on_worker_exit, w.index);

@@ -52,6 +52,8 @@ deque::buffer* deque::room_for(std::int64_t bottom, std::int64_t top, std::size_
     return grown;
 }
 
+bool deque::push_into_full(deque_item item) noexcept { return push_all(&item, 1); }
+
 bool deque::push_all(const deque_item* items, std::size_t count) noexcept {
     const std::int64_t b = bottom_.load(relaxed);   // order: only the owner stores it
     buffer* into = buffer_.load(relaxed);           // order: only the owner stores it

@@ -47,13 +47,16 @@ public:
     bool take_oldest(deque_item& item) noexcept;   // as a thief would; false also when a thief was faster
     bool steal(deque_item& item, bool& contended) noexcept;
     // As pop and steal, if the filter wants the item that is next.
-    bool pop_if(const deque_filter& filter, deque_item& item) noexcept;
+    template <class Filter>
+    bool pop_if(const Filter& filter, deque_item& item) noexcept;
     bool steal_if(const deque_filter& filter, deque_item& item) noexcept;
     // How many items there were at some moment; exact enough to decide whether to sleep: never 0 while an item rests here.
     std::size_t size() const noexcept;
 
 private:
     struct buffer;
+    bool take_at(std::int64_t b) noexcept;
+    bool push_into_full(deque_item item) noexcept;
     buffer* room_for(std::int64_t bottom, std::int64_t top, std::size_t count) noexcept;
 
     alignas(64) atomic<std::int64_t> top_{0};
@@ -75,12 +78,14 @@ struct deque::buffer {
     slot& at(std::int64_t i) noexcept { return slots[static_cast<std::size_t>(i) & mask]; }
     void put(std::int64_t i, deque_item item) noexcept {
         // order (block): published by the store of bottom that follows (D1)
-        at(i).task.store(item.task, relaxed);
-        at(i).tag.store(item.tag, relaxed);
+        slot& s = at(i);
+        s.task.store(item.task, relaxed);
+        s.tag.store(item.tag, relaxed);
     }
     deque_item get(std::int64_t i) noexcept {
         // order (block): bottom was read before (D1), or the owner wrote it; counts only if top is moved afterwards
-        return {at(i).task.load(relaxed), at(i).tag.load(relaxed)};
+        const slot& s = at(i);
+        return {s.task.load(relaxed), s.tag.load(relaxed)};
     }
 };
 
@@ -88,7 +93,7 @@ struct deque::buffer {
 inline bool deque::push(deque_item item) noexcept {
     const std::int64_t b = bottom_.load(relaxed);   // order: only the owner stores it
     buffer* const into = buffer_.load(relaxed);     // order: only the owner stores it
-    if (static_cast<std::size_t>(b - top_seen_) > into->mask) return push_all(&item, 1);
+    if (static_cast<std::size_t>(b - top_seen_) > into->mask) return push_into_full(item);
     into->put(b, item);
     bottom_.store(b + 1, seq_cst);   // order: [D1] publishes the slot; [I2] before the owner's look at the sleepers
     return true;
@@ -97,17 +102,21 @@ inline bool deque::push(deque_item item) noexcept {
 inline bool deque::pop(deque_item& item) noexcept {
     const std::int64_t b = bottom_.load(relaxed) - 1;   // order: only the owner stores it
     if (b < top_seen_) return false;
+    const deque_item youngest = buffer_.load(relaxed)->get(b);   // order: only the owner stores it
+    if (!take_at(b)) return false;
+    item = youngest;
+    return true;
+}
+
+// Takes the youngest item, at b; false: a thief has it.
+[[gnu::always_inline]] inline bool deque::take_at(std::int64_t b) noexcept {
     bottom_.store(b, seq_cst);                          // order: [D4] before the look at top: a thief sees this bottom, or we see its top
     const std::int64_t t = top_.load(seq_cst);          // order: [D4] after the store of bottom
     top_seen_ = t;
     LASTLY_POINT("deque-pop");
-    if (t < b) {
-        item = buffer_.load(relaxed)->get(b);           // order: only the owner stores it
-        return true;
-    }
+    if (t < b) return true;
     bool mine = false;
     if (t == b) {
-        item = buffer_.load(relaxed)->get(b);           // order: only the owner stores it
         std::int64_t expected = t;
         mine = top_.compare_exchange_strong(expected, t + 1, seq_cst, seq_cst);   // order: [D3][D4] the last item goes to whoever moves top
         top_seen_ = t + 1;
@@ -116,10 +125,14 @@ inline bool deque::pop(deque_item& item) noexcept {
     return mine;
 }
 
-inline bool deque::pop_if(const deque_filter& filter, deque_item& item) noexcept {
+template <class Filter>
+[[gnu::always_inline]] inline bool deque::pop_if(const Filter& filter, deque_item& item) noexcept {
     const std::int64_t b = bottom_.load(relaxed) - 1;   // order: only the owner stores it
-    if (b < top_seen_ || !filter(buffer_.load(relaxed)->get(b))) return false;   // order: only the owner stores it
-    return pop(item);   // the same one, or a thief was faster
+    if (b < top_seen_) return false;
+    const deque_item youngest = buffer_.load(relaxed)->get(b);   // order: only the owner stores it
+    if (!filter(youngest) || !take_at(b)) return false;
+    item = youngest;
+    return true;
 }
 
 }   // namespace lastly::detail

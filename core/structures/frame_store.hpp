@@ -19,7 +19,7 @@ public:
         std::byte* fresh = nullptr;
         std::byte* fresh_end = nullptr;
     };
-    shelf of[cached_kinds][small_classes];
+    shelf of[cached_kinds][no_class + 1];   // of larger blocks, too: nobody fills these
 };
 
 // Aligned to a cache line.
@@ -27,7 +27,7 @@ public:
 [[gnu::noinline, gnu::cold]] void release_elsewhere(block_kind kind, std::uint32_t size_class, void* block) noexcept;
 inline void* allocate_block(block_kind kind, block_size size) noexcept {
     frame_cache* const cache = this_thread.frames;
-    if (cache == nullptr || size.size_class >= small_classes) return allocate_elsewhere(kind, size.size_class);
+    if (cache == nullptr) return allocate_elsewhere(kind, size.size_class);
     magazine* const m = cache->of[static_cast<int>(kind)][size.size_class].loaded;
     if (m == nullptr || m->count == 0) return allocate_elsewhere(kind, size.size_class);
     const std::uint32_t left = --m->count;
@@ -36,7 +36,7 @@ inline void* allocate_block(block_kind kind, block_size size) noexcept {
 }
 inline void release_block(block_kind kind, block_size size, void* block) noexcept {
     frame_cache* const cache = this_thread.frames;
-    if (cache == nullptr || size.size_class >= small_classes) return release_elsewhere(kind, size.size_class, block);
+    if (cache == nullptr) return release_elsewhere(kind, size.size_class, block);
     magazine* const m = cache->of[static_cast<int>(kind)][size.size_class].loaded;
     if (m == nullptr || m->count == magazine::capacity) return release_elsewhere(kind, size.size_class, block);
     m->blocks[m->count++] = block;

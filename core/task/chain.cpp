@@ -17,6 +17,7 @@ namespace lastly::detail {
 
 void warn_of_length(run_record& r, std::size_t length) noexcept {
     r.long_at = ~std::size_t{0};
+    r.is_worn = true;
     error_sink& sink = sink_of(r);
     if (!sink.first_at(report_kind::chain_long, site_of(r))) return;
     error_report report;

@@ -184,7 +184,7 @@ void publish_to_handle(frame& f, run_record& r) noexcept {
         if (hand_to_handle(f)) return;
         outcome last(*f.type().outcome_in(f));   // nobody will look at it
         r.result = &last;
-        r.is_unheld = true;   // from here on only deferred finalizers are left to run
+        r.is_unheld = r.is_worn = true;   // from here on only deferred finalizers are left to run
         const bool unread = (f.state.fetch_or(read, acq_rel) & read) == 0;   // order: [T5] one reporter only wins this
         if (unread && is_worth_reporting(last)) report_unread(*f.owner.load(relaxed), f, last);   // order: this thread stored it or got it with the frame
         f.type().destroy_result(f);

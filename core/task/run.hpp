@@ -22,12 +22,7 @@ public:
 // Runs the frame's body, or only its chain if the record says so, and destroys what it captured. Within the record's scope.
 // Not noexcept, here and in all that runs it: forced unwinding passes through.
 inline void execute(frame& f, run_record& r) {
-    const frame_ops& ops = f.type();
-    r.task = r.shown = &f;
-    r.spare = f.at((ops.size.bytes + alignof(chain_node) - 1) / alignof(chain_node) * alignof(chain_node));
-    r.spare_end = f.at(ops.size.usable);
-    r.attached_pending = ops.attached;
-    ops.execute(f, r);
+    f.type().execute(f, r);
     if (r.reported != nullptr) r.reported = nullptr;   // whoever takes the error next holds it alone (O4)
     if (r.told_before != nullptr) r.told_before = nullptr;
 }

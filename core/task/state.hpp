@@ -75,7 +75,7 @@ bool is_kept(const frame& f) noexcept;
 void drop_contexts(frame& f) noexcept;
 inline void free_frame(frame& f) noexcept {
     const frame_ops& ops = f.type();
-    if (ops.has_context || ops.has_handle_part) drop_contexts(f);
+    if (!ops.is_plain) drop_contexts(f);
     f.show(phase::free, 0, 0);
     release_block(kind_of(ops.named), ops.size, &f);
 }

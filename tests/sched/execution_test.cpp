@@ -170,6 +170,54 @@ TEST_CASE("L5: the outcome that the ledger counts is the one published, after th
     });
 }
 
+TEST_CASE("run: a task that follows another on its thread knows nothing of that one") {
+    with_workers([](unsigned workers) {
+        sink_log log;
+        lastly::pool_options o = options(workers, &log);
+        o.chain_warning = 20;
+        lastly::pool pool(o);
+        constexpr int rounds = 50;
+        std::atomic<int> plain{0}, told{0}, finalizers{0};
+        const auto follower = [&] {
+            pool.detach([&](lastly::task_context& t) { plain += !t.stop_requested() && !t.context().stop_requested() ? 1 : 0; },
+                        lastly::finally([&](const lastly::outcome& o) { finalizers += o.succeeded() ? 1 : 0; }));
+        };
+        const auto many = [&](lastly::task_context& t) {
+            for (int i = 0; i < 30; ++i) t.defer([&] { ++finalizers; });
+        };
+        struct deferring {   // a result that nobody takes
+            std::atomic<int>* to;
+            ~deferring() { lastly::this_task::defer([at = to] { ++*at; }); }
+        };
+        pool.run([&] {
+            for (int i = 0; i < rounds; ++i) {
+                const auto source = std::make_shared<lastly::cancel_source>(lastly::with_cancel());
+                pool.detach([&told, source](lastly::task_context& t) {
+                    source->cancel(std::make_error_code(std::errc::timed_out));
+                    told += t.stop_requested() && t.context().cause() == std::errc::timed_out ? 1 : 0;
+                }, source->context());
+                follower();
+                pool.detach(many);
+                follower();
+                pool.detach(many);   // another site
+                follower();
+                pool.detach([] { throw std::runtime_error("body"); });
+                follower();
+                pool.detach([] {}, lastly::finally([] { throw std::runtime_error("finalizer"); }));
+                follower();
+                if (i % 5 == 0) static_cast<void>(pool.submit([&] { return std::make_unique<deferring>(&finalizers); }));
+                follower();
+            }
+        });
+        pool.wait_idle();
+        CHECK(plain == 6 * rounds);
+        CHECK(told == rounds);
+        CHECK(finalizers == (6 + 2 * 30) * rounds + rounds / 5);
+        CHECK(log.count(lastly::report_kind::chain_long) == 2);   // once a site
+        check_end(pool);
+    });
+}
+
 TEST_CASE("W1: a chain of waits nests no deeper on one thread than help_depth") {
     with_workers([](unsigned workers) {
         static thread_local int depth = 0;

@@ -161,7 +161,7 @@ private:
     static void take_name(const char*& text, const task_name& n) noexcept { text = n.text; }
 
     std::remove_reference_t<Body>& body_;
-    std::tuple<std::remove_reference_t<A>&...> attachments_;
+    std::tuple<std::conditional_t<std::is_same_v<std::decay_t<A>, none>, none, std::remove_reference_t<A>&>...> attachments_;   // nothing to refer to where none was given
 };
 
 }   // namespace lastly::detail

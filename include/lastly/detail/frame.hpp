@@ -106,6 +106,7 @@ struct frame_ops {
     bool named;
     bool has_handle_part;
     bool has_context;
+    bool is_plain = !has_handle_part && !has_context;
 };
 
 struct frame {
@@ -124,6 +125,10 @@ struct frame {
     std::uint64_t generation() const noexcept { return progress.load(relaxed) >> 32; }   // order: only the holder writes it
     void show(phase p, std::uint64_t deferred, std::uint64_t attached) noexcept {
         progress.store(make_progress(generation(), deferred, attached, p), release);   // order: [F1] a walker that sees the phase sees the fields stored before it
+    }
+    // With as much pending as before.
+    void show_phase(phase p) noexcept {
+        progress.store((progress.load(relaxed) & ~std::uint64_t{0xff}) | static_cast<std::uint64_t>(p), release);   // order: [F1] as above; the load is the holder's own
     }
     // In the same phase.
     void show_attached(std::uint64_t attached) noexcept {
@@ -189,9 +194,27 @@ struct chain_state {
     std::size_t deferred_pending = 0;
 };
 
-// A run of one task, or of a stolen branch of it: lives on the stack of the thread that runs it. Touched by that thread only, but for
-// what a task's branches share (core/task/branch.hpp).
-struct run_record : chain_state {
+// How far a run is, and what became of it: plain values, which a record that is used again takes anew.
+struct run_marks {
+    outcome_kind ended = outcome_kind::succeeded;   // what became of it in the end
+    std::uint8_t attached_pending = 0;   // the cursor: lowered before each attached finalizer's call
+    bool start = true;
+    bool rejected = false;
+    bool late = false;                   // refused by a gate that was closed before: counted apart
+    bool finalizing = false;
+    bool body_is_over = false;           // or never began: the task's own chain runs
+    bool is_settled = false;             // its error has found somebody
+    bool is_destroyed = false;           // body and finalizers
+    bool is_counted = false;             // in the ledger
+    bool is_unheld = false;              // nobody has its handle: result and report are this thread's to end
+    bool abandoned = false;              // its body, or a finalizer, never goes on (P2): nothing of it is destroyed
+    bool uses_room = false;
+    bool is_worn = false;                // more of its record than these marks may be left changed: it is not used again
+};
+
+// A run of one task, or of a stolen branch of it: lives on the stack of the thread that runs it, which may use it again for a later one. Touched
+// by that thread only, but for what a task's branches share (core/task/branch.hpp).
+struct run_record : run_marks, chain_state {
     frame* task = nullptr;               // null: the frame could not be allocated
     frame* shown = nullptr;              // the header in which walkers and the watchdog see how far this run is; null: none
     run_record* outer = nullptr;         // the run that this one interrupts on the same thread
@@ -218,19 +241,6 @@ struct run_record : chain_state {
     std::uint64_t run = 0;
     std::uint64_t returned = 0;
     std::uint64_t thrown = 0;
-    outcome_kind ended = outcome_kind::succeeded;   // what became of it in the end
-    std::uint8_t attached_pending = 0;   // the cursor: lowered before each attached finalizer's call
-    bool start = true;
-    bool rejected = false;
-    bool late = false;                   // refused by a gate that was closed before: counted apart
-    bool finalizing = false;
-    bool body_is_over = false;           // or never began: the task's own chain runs
-    bool is_settled = false;             // its error has found somebody
-    bool is_destroyed = false;           // body and finalizers
-    bool is_counted = false;             // in the ledger
-    bool is_unheld = false;              // nobody has its handle: result and report are this thread's to end
-    bool abandoned = false;              // its body, or a finalizer, never goes on (P2): nothing of it is destroyed
-    bool uses_room = false;
     atomic<std::uint32_t> shared_word{0};   // which of `cause` and `own` are there: branches on other threads write and read them, too
     static constexpr std::size_t room_bytes = 160;   // some deferred finalizers
     alignas(std::max_align_t) std::byte room[room_bytes];   // not before it is used

@@ -13,7 +13,7 @@ inline constexpr std::array<std::uint32_t, 17> block_sizes = {64,  128, 192, 256
                                                               768, 896, 1024, 1536, 2048, 3072, 4096, 8192};
 inline constexpr std::uint32_t small_classes = block_sizes.size();
 inline constexpr std::uint32_t span_classes = 9;   // 64 KiB, doubling, to 16 MiB
-inline constexpr std::uint32_t no_class = ~std::uint32_t{0};
+inline constexpr std::uint32_t no_class = 31;
 
 inline constexpr auto class_of_lines = [] {
     std::array<std::uint8_t, block_sizes.back() / 64 + 1> table{};

@@ -103,6 +103,11 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
     }();
     static_assert(where.end < (std::size_t{1} << 24), "a task with its captures, result and finalizers takes at most 16 MiB");
 
+    // Nothing is left to do for body, finalizers and a value that no handle takes.
+    static constexpr bool ends_trivially = []<std::size_t... I>(std::index_sequence<I...>) {
+        return std::is_trivially_destructible_v<Body> && (std::is_trivially_destructible_v<typename list::template at<I>> && ...) && (Handle || std::is_void_v<R>);
+    }(std::make_index_sequence<count>());
+
     static Body& body(frame& f) noexcept { return *part_at<Body>(f, where.body); }
     template <std::size_t I>
     static auto& finalizer_at(frame& f) noexcept { return *part_at<typename list::template at<I>>(f, where.finalizer[I]); }
@@ -110,6 +115,10 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
     static outcome* outcome_in(frame& f) { return &result_in(f); }
 
     static void execute(frame& f, run_record& r) {
+        r.task = r.shown = &f;
+        r.spare = f.at((where.end + alignof(chain_node) - 1) / alignof(chain_node) * alignof(chain_node));
+        r.spare_end = f.at(ops.size.usable);
+        r.attached_pending = ops.attached;
         if constexpr (Handle) {
             outcome_access::construct<R>(part_at<result<R>>(f, where.result));
             run(f, result_in(f), r);
@@ -135,9 +144,11 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
         if (!LASTLY_FAULT("O2")) run_pending(res, r);
         run_attached(f, res, r, std::make_index_sequence<count>());
         if (LASTLY_FAULT("O2")) run_pending(res, r);
-        if (!r.abandoned && !std::exchange(r.is_destroyed, true)) {
-            if (!LASTLY_FAULT("O3")) destroy_parts(f, std::make_index_sequence<count>());
-            if constexpr (!Handle) outcome_access::drop_value(res);
+        if constexpr (!ends_trivially) {
+            if (!r.abandoned && !std::exchange(r.is_destroyed, true)) {
+                if (!LASTLY_FAULT("O3")) destroy_parts(f, std::make_index_sequence<count>());
+                if constexpr (!Handle) outcome_access::drop_value(res);
+            }
         }
         run_rest(res, r);   // what destructors registered
         r.ended = LASTLY_FAULT("L5") ? outcome_kind::succeeded : res.kind();
@@ -159,7 +170,7 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
 
     template <class Context>
     static void run_body(frame& f, result<R>& res, run_record& r, Context& context) {
-        f.show(phase::running, 0, count);
+        f.show_phase(phase::running);
         outcome_access::started(res);
         try {
             if constexpr (std::is_void_v<R>) {
