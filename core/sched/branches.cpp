@@ -147,7 +147,7 @@ void run_stolen(worker& w, branch& b) {
     r.forks = &w.branches;
     turn_to(w.books, nullptr);   // what it holds of another group's would keep that waiting
     outcome_access::on_stack<void> nothing;
-    r.result = &nothing.value;
+    r.body_chain.result = &nothing.value;
     const run_scope here(r);
     const shown_part shown(w.books, r);
     branch_scope s(r);

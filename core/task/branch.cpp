@@ -23,18 +23,14 @@ bool is_forked_from(const run_record& r, const run_record& wanted) noexcept {
     return false;
 }
 
-// Once its chain has run: nothing of it is pending.
-void restore(branch_scope& s) noexcept {
+// Once the branch's chain has run: nothing of it is pending.
+[[gnu::always_inline]] inline void restore(branch_scope& s) noexcept {
     run_record& r = s.run;
-    branch_chain& before = s.before;
-    static_cast<chain_state&>(r) = before.kept;
-    r.inner_pending -= before.kept.deferred_pending;
-    if (before.early != nullptr) r.early.swap(before.early);
-    if (r.reported != before.reported) r.reported.swap(before.reported);
+    r.chain = s.chain.outer;
     r.finalizing = s.finalizing;
-    std::destroy_at(&before);
+    if (r.shown != nullptr) r.shown->progress.store(s.chain.shown_before, release);   // order: [F1] a walker that sees the phase sees the fields stored before it
+    std::destroy_at(&s.chain);
     s.marks &= ~(branch_scope::open | branch_scope::ending);
-    show_phase(r);
 }
 
 // What the scope's forker will be told of a branch that is over.
@@ -44,15 +40,15 @@ void keep(branch_scope& s, std::exception_ptr error, branch_end how) noexcept {
     else if (!LASTLY_FAULT("B1-others")) tell_branch_error(s.run, error, how);
 }
 
-void run_branch_chain(branch_scope& s) {
+[[gnu::always_inline]] inline void run_branch_chain(branch_scope& s) {
     run_record& r = s.run;
     r.finalizing = true;
     s.marks |= branch_scope::ending;
-    while (r.deferred != nullptr || r.spent != nullptr || r.early != nullptr) {
-        if (r.early != nullptr) settle_early(r);
+    while (s.chain.deferred != nullptr || s.chain.spent != nullptr || s.chain.early != nullptr) {
+        if (s.chain.early != nullptr) settle_early(r);
         run_deferred(r);
-        if (r.abandoned) r.spent = nullptr;   // one of them may be what left the run
-        else if (r.spent != nullptr) destroy_spent(r);
+        if (r.abandoned) s.chain.spent = nullptr;   // one of them may be what left the run
+        else if (s.chain.spent != nullptr) destroy_spent(r);
     }
 }
 
@@ -63,11 +59,6 @@ run_record* find_here(const run_record& wanted) noexcept {
         if (r == &wanted || is_forked_from(*r, wanted)) return r;
     }
     return nullptr;
-}
-
-void branch_scope::open_chain() noexcept {
-    ::new (static_cast<void*>(&before)) branch_chain(run, room, room + room_bytes);
-    marks |= open;
 }
 
 void branch_scope::keep_error(std::exception_ptr e, branch_end end) noexcept {
@@ -98,18 +89,18 @@ void left_thread(branch_scope& s) {
     if (!s.is(branch_scope::open)) s.open_chain();
     body_left_thread(s.run);
     const bool forker_is_told = s.run.forked_from != nullptr && s.outer == nullptr;
-    if (!forker_is_told) s.run.told_before = s.run.result->error();   // what forked it is left, too, and fails with the same
-    else if (s.run.outer != nullptr) s.run.outer->told_before = s.run.result->error();   // so is what waits beneath it on this thread
+    if (!forker_is_told) s.run.told_before = s.run.chain->result->error();   // what forked it is left, too, and fails with the same
+    else if (s.run.outer != nullptr) s.run.outer->told_before = s.run.chain->result->error();   // so is what waits beneath it on this thread
     close_branch(s);
 }
 
 // A branch that did not succeed: what its forker will be told.
 [[gnu::noinline, gnu::cold]] void restore_and_keep(branch_scope& s) {
     run_record& r = s.run;
-    const outcome& o = *r.result;
+    const outcome& o = s.chain.own.value;
     const bool failed = o.failed();
     const bool is_known = failed ? is_told(r, o.error()) : is_bulk_cause(o.cause()) || (r.group != nullptr && r.group->context()->stopped());
-    std::exception_ptr error = failed ? o.error() : std::move(s.before.thrown);
+    std::exception_ptr error = failed ? o.error() : std::move(s.chain.thrown);
     restore(s);
     keep(s, std::move(error), is_known ? branch_end::told : failed ? branch_end::failed : branch_end::cancelled);
 }
@@ -117,7 +108,7 @@ void left_thread(branch_scope& s) {
 void close(branch_scope& s) {
     while (s.is(branch_scope::open)) {   // again if the sink, told of an error, deferred something
         run_branch_chain(s);
-        if (s.run.result->succeeded()) restore(s);
+        if (s.chain.own.value.succeeded()) restore(s);
         else restore_and_keep(s);
     }
 }
@@ -130,7 +121,7 @@ bool branch_threw(branch_scope& s) {
         return true;
     }
     if (!s.is(branch_scope::open)) s.open_chain();
-    s.before.thrown = std::current_exception();
+    s.chain.thrown = std::current_exception();
     body_threw(s.run);
     return false;
 }
@@ -155,7 +146,7 @@ void take_end(branch& b, branch_scope& s) noexcept {
 
 void abandon_branch(branch_scope& s, std::error_code cause) {
     if (s.is(branch_scope::open)) {
-        if (!s.is(branch_scope::ending)) outcome_access::cancel(*s.run.result, cause);
+        if (!s.is(branch_scope::ending)) outcome_access::cancel(*s.run.chain->result, cause);
         run_branch_chain(s);
         restore(s);
     }

@@ -46,8 +46,8 @@ chain_node* allocate_node(std::size_t size_bytes) noexcept {
 
 chain_node* reserve_elsewhere(run_record& r, std::size_t size_bytes, std::size_t alignment) noexcept {
     if (alignment > alignof(chain_node) || size_bytes > run_record::room_bytes || std::exchange(r.uses_room, true)) return allocate_node(size_bytes);
-    r.spare = r.room + size_bytes;
-    r.spare_end = r.room + run_record::room_bytes;
+    r.chain->spare = r.room + size_bytes;
+    r.chain->spare_end = r.room + run_record::room_bytes;
     auto* const n = reinterpret_cast<chain_node*>(r.room);
     n->block_bytes = 0;
     return n;
@@ -83,15 +83,15 @@ void early_threw(run_record& r, bool fails_the_task) noexcept {
     ++r.thrown;
     std::exception_ptr error = std::current_exception();
     if (!LASTLY_FAULT("A3-thrown")) tell_thrown(r, error);
-    if (fails_the_task && r.result->succeeded() && r.early == nullptr) r.early = std::move(error);   // a body that runs has not failed yet
+    if (fails_the_task && r.chain->result->succeeded() && r.chain->early == nullptr) r.chain->early = std::move(error);   // a body that runs has not failed yet
 }
 
 void settle_early(run_record& r) noexcept {
-    if (r.early == nullptr) return;
-    const std::exception_ptr error = std::exchange(r.early, nullptr);
-    if (!r.result->succeeded() || LASTLY_FAULT("E4-early")) return;   // the first error stays
-    outcome_access::fail(*r.result, error);
-    r.reported = error;
+    if (r.chain->early == nullptr) return;
+    const std::exception_ptr error = std::exchange(r.chain->early, nullptr);
+    if (!r.chain->result->succeeded() || LASTLY_FAULT("E4-early")) return;   // the first error stays
+    outcome_access::fail(*r.chain->result, error);
+    r.chain->reported = error;
 }
 
 run_record& run_of_this_thread(run_record* wanted) {
@@ -107,25 +107,25 @@ run_record& find_run_to_defer_to(run_record* wanted) {
 }
 
 void run_deferred(run_record& r) {
-    while (chain_node* const n = r.deferred) {
-        r.deferred = n->next;
-        --r.deferred_pending;
+    chain_state& c = *r.chain;
+    while (chain_node* const n = c.deferred) {
+        c.deferred = n->next;
+        --c.deferred_pending;
         show_call(r);
         if (n->destroy != nullptr || n->block_bytes != 0) {   // else nothing is left to do for it
-            n->next = r.spent;
-            r.spent = n;
+            n->next = c.spent;
+            c.spent = n;
         }
         ++r.run;
         try {
-            n->call(*n, *r.result);
+            n->call(*n, *c.result);
             ++r.returned;
-            if (r.early != nullptr) settle_early(r);
+            if (c.early != nullptr) settle_early(r);
         } catch (...) {
             settle_early(r);
             if (is_forced_unwind()) {   // the rest runs while the thread unwinds (P4); of a branch's chain where that is closed
                 finalizer_left_thread(r);
-                const bool is_branch = r.scope != nullptr && r.scope->is(branch_scope::open);
-                if (r.body_is_over && !is_branch) do_in_passing([&r] { r.task->type().finish(*r.task, r); });
+                if (r.body_is_over && c.outer == nullptr) do_in_passing([&r] { r.task->type().finish(*r.task, r); });
                 throw;
             }
             finalizer_threw(r);
@@ -133,6 +133,6 @@ void run_deferred(run_record& r) {
     }
 }
 
-void destroy_spent(run_record& r) noexcept { destroy_nodes(r.spent); }
+void destroy_spent(run_record& r) noexcept { destroy_nodes(r.chain->spent); }
 
 }   // namespace lastly::detail

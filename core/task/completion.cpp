@@ -110,13 +110,13 @@ struct handle_wait {
 bool settle_with_group(run_record& r) noexcept {
     group_core& g = *r.group;
     bool told;
-    if (r.result->failed()) {
+    if (r.chain->result->failed()) {
         told = g.add_failure(r);
         if (g.cancels_siblings() && !LASTLY_FAULT("fail-fast")) g.cancel(errc::sibling_failed);
     } else {
         told = g.context()->stopped();   // its owner knows why
-        const std::uint32_t gate = r.result->cause() == errc::process_exit ? gate_exit : r.pool->gate_now();
-        if (r.result->cause() == end_cause(gate)) g.note_dropped(gate | gate_abrupt);
+        const std::uint32_t gate = r.chain->result->cause() == errc::process_exit ? gate_exit : r.pool->gate_now();
+        if (r.chain->result->cause() == end_cause(gate)) g.note_dropped(gate | gate_abrupt);
     }
     if (told && r.task->type().has_handle_part) mark_read(*r.task);
     return told;
@@ -138,13 +138,13 @@ void settle(run_record& r) noexcept {
     frame& f = *r.task;
     if (r.pool == nullptr || std::exchange(r.is_settled, true)) return;   // a discarded task is nobody's error; a sink that calls exit is told once
     if (r.group != nullptr && settle_with_group(r)) return;
-    if (!is_worth_reporting(*r.result)) return;
-    const bool known = is_told(r, r.result->error());   // a finalizer threw it: the sink was told then
+    if (!is_worth_reporting(*r.chain->result)) return;
+    const bool known = is_told(r, r.chain->result->error());   // a finalizer threw it: the sink was told then
     if (f.type().has_handle_part) {
         if ((f.state.load(acquire) & handle) != 0 && !known) return;   // order: [T4] sees what a dropped handle did
         mark_read(f);
     }
-    if (!known) report_unread(*r.pool, f, *r.result);
+    if (!known) report_unread(*r.pool, f, *r.chain->result);
 }
 
 namespace {
@@ -152,9 +152,9 @@ namespace {
 // What the result's destructor, or the sink, registered.
 void run_registered(run_record& r) {
     r.body_is_over = false;   // no chain is left to go on with
-    while (r.deferred != nullptr || r.spent != nullptr) {
+    while (r.chain->deferred != nullptr || r.chain->spent != nullptr) {
         run_deferred(r);
-        if (r.abandoned) r.spent = nullptr;   // one of them may be what left the run
+        if (r.abandoned) r.chain->spent = nullptr;   // one of them may be what left the run
         else destroy_spent(r);
     }
 }
@@ -183,7 +183,7 @@ void publish_to_handle(frame& f, run_record& r) noexcept {
     if (!r.is_unheld) {
         if (hand_to_handle(f)) return;
         outcome last(*f.type().outcome_in(f));   // nobody will look at it
-        r.result = &last;
+        r.chain->result = &last;
         r.is_unheld = r.is_worn = true;   // from here on only deferred finalizers are left to run
         const bool unread = (f.state.fetch_or(read, acq_rel) & read) == 0;   // order: [T5] one reporter only wins this
         if (unread && is_worth_reporting(last)) report_unread(*f.owner.load(relaxed), f, last);   // order: this thread stored it or got it with the frame

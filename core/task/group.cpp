@@ -79,7 +79,7 @@ bool group_core::add_failure(const run_record& r) noexcept {
     void* const place = allocate_block(block_kind::node, sizeof(group_failure));
     if (place == nullptr && reserve_used_.exchange(1, acquire) != 0) return false;   // order: [U5] sees that its last use is over
     auto* const added = place != nullptr ? ::new (place) group_failure{} : &reserve_;
-    *added = {failures_.load(relaxed), r.result->error(), name_of(r), r.task->site()};   // order: a first guess
+    *added = {failures_.load(relaxed), r.chain->result->error(), name_of(r), r.task->site()};   // order: a first guess
     while (!failures_.compare_exchange_weak(added->next, added, release, relaxed)) {}   // order: [U5] publishes the error
     return true;
 }

@@ -40,11 +40,8 @@ void release_tasks_after_fork(bool in_child) noexcept {
 void disown_runs() noexcept {
     if (LASTLY_FAULT("P6-chain")) return;
     for (run_record* r = this_thread.current; r != nullptr; r = r->outer) {
-        r->deferred = &stop_here;
+        for (chain_state* c = r->chain; c != nullptr; c = c->outer) c->deferred = &stop_here;
         for (inner_chain* c = r->inner; c != nullptr; c = c->outer) c->deferred = &stop_here;
-        for (branch_scope* s = r->scope; s != nullptr; s = s->outer) {
-            if (s->is(branch_scope::open)) s->before.kept.deferred = &stop_here;
-        }
     }
     this_thread.current = nullptr;
     this_thread.staying = nullptr;

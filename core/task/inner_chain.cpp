@@ -27,7 +27,7 @@ void run_pending(inner_chain& c) {
         c.spent = n;
         ++r.run;
         try {
-            n->call(*n, *r.result);   // it takes no outcome
+            n->call(*n, *r.chain->result);   // it takes no outcome
             ++r.returned;
         } catch (...) {
             if (is_forced_unwind()) {   // the rest runs while the thread unwinds (P4)

@@ -152,10 +152,10 @@ void body_threw(run_record& r) noexcept {
     try {
         throw;
     } catch (const task_cancelled&) {
-        if (tell_stop(r, cause) && !LASTLY_FAULT("E1")) outcome_access::cancel(*r.result, cause);
-        else outcome_access::fail(*r.result, std::current_exception());
+        if (tell_stop(r, cause) && !LASTLY_FAULT("E1")) outcome_access::cancel(*r.chain->result, cause);
+        else outcome_access::fail(*r.chain->result, std::current_exception());
     } catch (...) {
-        outcome_access::fail(*r.result, std::current_exception());
+        outcome_access::fail(*r.chain->result, std::current_exception());
     }
 }
 
@@ -164,7 +164,7 @@ void body_left_thread(run_record& r) noexcept {
     try {
         throw std::system_error(make_error_code(errc::thread_exited), "lastly: the thread was left");
     } catch (...) {
-        outcome_access::fail(*r.result, std::current_exception());   // std::bad_alloc, if not even that can be made
+        outcome_access::fail(*r.chain->result, std::current_exception());   // std::bad_alloc, if not even that can be made
     }
 }
 
@@ -174,9 +174,9 @@ void finalizer_threw(run_record& r) noexcept {
     std::exception_ptr error = std::current_exception();
     tell_thrown(r, error);
     if (LASTLY_FAULT("E4")) return;
-    if (r.result->succeeded()) outcome_access::fail(*r.result, error);
-    else if (!outcome_access::failed_in_setter(*r.result, error)) return;   // it had failed otherwise
-    r.reported = std::move(error);
+    if (r.chain->result->succeeded()) outcome_access::fail(*r.chain->result, error);
+    else if (!outcome_access::failed_in_setter(*r.chain->result, error)) return;   // it had failed otherwise
+    r.chain->reported = std::move(error);
 }
 
 std::exception_ptr tell_left_thread(run_record& r) noexcept {
@@ -194,15 +194,15 @@ std::exception_ptr tell_left_thread(run_record& r) noexcept {
 void finalizer_left_thread(run_record& r) noexcept {
     if (LASTLY_FAULT("P4-finalizer")) r.attached_pending = 0;
     std::exception_ptr error = tell_left_thread(r);
-    if (!r.result->succeeded()) return;
-    outcome_access::fail(*r.result, error);
-    r.reported = std::move(error);
+    if (!r.chain->result->succeeded()) return;
+    outcome_access::fail(*r.chain->result, error);
+    r.chain->reported = std::move(error);
 }
 
 void abandon(run_record& r, std::error_code cause) {
     r.abandoned = true;
     r.returned = r.run - r.thrown;   // a finalizer that was left counts as run
-    r.spent = nullptr;
+    r.chain->spent = nullptr;
     while (r.inner != nullptr || r.scope != nullptr) {
         const bool block_is_deeper = r.inner != nullptr && r.inner->scope == r.scope;   // opened within it
         if (!block_is_deeper) {
@@ -218,7 +218,7 @@ void abandon(run_record& r, std::error_code cause) {
         return unbuilt.finish_chain(unbuilt);
     }
     if (r.forked_from != nullptr || r.task == nullptr) return;
-    if (!r.body_is_over) outcome_access::cancel(*r.result, cause);
+    if (!r.body_is_over) outcome_access::cancel(*r.chain->result, cause);
     r.task->type().finish(*r.task, r);
 }
 

@@ -23,7 +23,7 @@ public:
 // Not noexcept, here and in all that runs it: forced unwinding passes through.
 inline void execute(frame& f, run_record& r) {
     f.type().execute(f, r);
-    if (r.reported != nullptr) r.reported = nullptr;   // whoever takes the error next holds it alone (O4)
+    if (r.body_chain.reported != nullptr) r.body_chain.reported = nullptr;   // whoever takes the error next holds it alone (O4)
     if (r.told_before != nullptr) r.told_before = nullptr;
 }
 
@@ -32,7 +32,7 @@ creation_site site_of(const run_record& r) noexcept;
 // first; a body that was running is cancelled with that cause. Nothing that was left is destroyed.
 void abandon(run_record& r, std::error_code cause);
 // The sink knows this error already.
-inline bool is_told(const run_record& r, const std::exception_ptr& error) noexcept { return error != nullptr && (error == r.reported || error == r.told_before); }
+inline bool is_told(const run_record& r, const std::exception_ptr& error) noexcept { return error != nullptr && (error == r.chain->reported || error == r.told_before); }
 // Why the task has to stop; empty: it has not.
 std::error_code stop_cause(run_record& r) noexcept;
 // What may stop that task besides its handle.

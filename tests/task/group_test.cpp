@@ -44,7 +44,7 @@ struct failed_member {
         outcome_access::fail(ended.value, std::make_exception_ptr(std::runtime_error(what)));
         place->line.store(11, relaxed);
         record.task = place.get();
-        record.result = &ended.value;
+        record.body_chain.result = &ended.value;
         record.name = "a member";
     }
     std::unique_ptr<lastly::detail::frame> place = std::make_unique<lastly::detail::frame>();

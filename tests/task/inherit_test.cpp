@@ -24,13 +24,13 @@ TEST_CASE("inherit: in a child no run of the parent's is seen, in the parent all
     const pid_t child = support::fork_bounded();
     REQUIRE(child >= 0);
     if (child == 0) {
-        ::_exit(current_run() == nullptr && r.deferred != nullptr ? 0 : 1);
+        ::_exit(current_run() == nullptr && r.chain->deferred != nullptr ? 0 : 1);
     }
     int status = -1;
     REQUIRE(::waitpid(child, &status, 0) == child);
     CHECK(status == 0);
     CHECK(current_run() == &r);
-    CHECK(r.deferred == nullptr);
+    CHECK(r.chain->deferred == nullptr);
 }
 
 TEST_CASE("inherit: the locks that a child needs are free after a fork, and no deadline of the parent's waits in it") {

@@ -96,7 +96,7 @@ private:
             rejected = finalizing = true;
             name = builder.name();
             attached = attached_pending = list::finalizers;
-            result = &local.value;
+            body_chain.result = &local.value;
             finish_chain = [](refusal_record& r) { static_cast<refusal&>(r).run_chain(indices()); };
         }
         ~refusal() { end_refusal(*this); }

@@ -30,22 +30,22 @@ struct task_chain {
     // In the spare room of the frame, or of the branch's scope, first; then in the record's, then in a block.
     chain_node* reserve(std::size_t size_bytes, std::size_t alignment) const noexcept {
         const std::size_t rounded = (size_bytes + alignof(chain_node) - 1) / alignof(chain_node) * alignof(chain_node);
-        if (alignment > alignof(chain_node) || static_cast<std::size_t>(run.spare_end - run.spare) < rounded) return reserve_elsewhere(run, rounded, alignment);
-        auto* const n = reinterpret_cast<chain_node*>(run.spare);
-        run.spare += rounded;
+        if (alignment > alignof(chain_node) || static_cast<std::size_t>(run.chain->spare_end - run.chain->spare) < rounded) return reserve_elsewhere(run, rounded, alignment);
+        auto* const n = reinterpret_cast<chain_node*>(run.chain->spare);
+        run.chain->spare += rounded;
         n->block_bytes = 0;
         return n;
     }
     void link(chain_node& n) const noexcept {
-        chain_node** place = &run.deferred;
+        chain_node** place = &run.chain->deferred;
         while (LASTLY_FAULT("O2-lifo") && *place != nullptr) place = &(*place)->next;
         n.next = *place;
         *place = &n;
         if (!LASTLY_FAULT("L3-attached")) ++run.attached;
-        ++run.deferred_pending;
+        ++run.chain->deferred_pending;
         show_one_more(run);
         if (LASTLY_FAULT("G4") && !run.finalizing) run_deferred(run);
-        if (run.deferred_pending > run.long_at) warn_of_length(run, run.deferred_pending);
+        if (run.chain->deferred_pending > run.long_at) warn_of_length(run, run.chain->deferred_pending);
     }
 };
 

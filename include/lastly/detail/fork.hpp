@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <exception>
 #include <functional>
+#include <memory>
 #include <new>
 #include <tuple>
 #include <type_traits>
@@ -136,18 +137,18 @@ LASTLY_EXPORT std::size_t workers_of(const pool_core& pool) noexcept;
 // Everything that its worker has becomes public, and somebody is woken for it.
 LASTLY_EXPORT void offer_all_branches(branch_deque& d) noexcept;
 
-// What the run's record held before a branch took its chain over.
-struct branch_chain {
-    chain_state kept;
-    std::exception_ptr early{}, reported{};
+// The chain of a branch that runs here.
+struct branch_chain : chain_state {
     std::exception_ptr thrown{};              // by the branch itself
     outcome_access::on_stack<void> own{};     // what became of the branch
+    const std::uint64_t shown_before;         // by the header: so it looks again when the branch is over
 
-    branch_chain(run_record& r, std::byte* room, std::byte* room_end) noexcept : kept(r) {
-        static_cast<chain_state&>(r) = {.spare = room, .spare_end = room_end, .result = &own.value};
-        if (r.early != nullptr) early.swap(r.early);
-        if (r.reported != nullptr) reported.swap(r.reported);
-        r.inner_pending += kept.deferred_pending;
+    branch_chain(run_record& r, std::byte* room, std::byte* room_end) noexcept
+        : shown_before(r.shown != nullptr ? r.shown->progress.load(relaxed) : 0) {   // order: only the holder writes it
+        spare = room;
+        spare_end = room_end;
+        result = &own.value;
+        outer = std::exchange(r.chain, this);
         outcome_access::started(own.value);
     }
 };
@@ -163,7 +164,7 @@ struct branch_scope {
     branch_end how;                     // while failed: what became of the lowest-numbered branch that did
     const bool finalizing;              // does a finalizer fork?
     union { std::exception_ptr error; };   // likewise: its exception
-    union { branch_chain before; };     // while open
+    union { branch_chain chain; };      // while open: that of the branch
     static constexpr std::size_t room_bytes = 96;       // a deferred finalizer or two
     alignas(chain_node) std::byte room[room_bytes];     // the branch's spare room
 
@@ -181,7 +182,10 @@ struct branch_scope {
     // Without its chain's run: what comes next ends the scope.
     template <class F> void call_branch(F&& f);
     // A branch that runs here is about to defer, or has thrown: it gets a chain of its own.
-    LASTLY_EXPORT void open_chain() noexcept;
+    void open_chain() noexcept {
+        std::construct_at(&chain, run, room, room + room_bytes);
+        marks |= open;
+    }
     void keep_error(std::exception_ptr e, branch_end end) noexcept;   // requires: not failed
     std::exception_ptr take_error() noexcept;                         // requires: failed; it is not any more
     // What user code registered between two branches; and an error that no caller gets, since the thread is left, is told.

@@ -184,7 +184,7 @@ private:
     int value_ = 0;
 };
 
-// The chain that a run registers deferred finalizers in: its task's, or, while a branch of it has one, that branch's.
+// A chain of deferred finalizers: a task's, or that of a branch of it.
 struct chain_state {
     chain_node* deferred = nullptr;      // to run, last registered first
     chain_node* spent = nullptr;         // ran; destroyed with the body
@@ -192,6 +192,9 @@ struct chain_state {
     std::byte* spare_end = nullptr;
     outcome* result = nullptr;           // what the finalizers are told
     std::size_t deferred_pending = 0;
+    chain_state* outer = nullptr;        // of a branch's: the chain that waits until this one is over
+    std::exception_ptr reported{};       // a failure that came from a finalizer: the sink knows it
+    std::exception_ptr early{};          // likewise, from one that ran at its defer (A3): fails the task if what is running now succeeds
 };
 
 // How far a run is, and what became of it: plain values, which a record that is used again takes anew.
@@ -214,7 +217,7 @@ struct run_marks {
 
 // A run of one task, or of a stolen branch of it: lives on the stack of the thread that runs it, which may use it again for a later one. Touched
 // by that thread only, but for what a task's branches share (core/task/branch.hpp).
-struct run_record : run_marks, chain_state {
+struct run_record : run_marks {
     frame* task = nullptr;               // null: the frame could not be allocated
     frame* shown = nullptr;              // the header in which walkers and the watchdog see how far this run is; null: none
     run_record* outer = nullptr;         // the run that this one interrupts on the same thread
@@ -228,14 +231,14 @@ struct run_record : run_marks, chain_state {
     branch* part = nullptr;              // likewise: that branch
     branch_scope* scope = nullptr;       // where this run forks, innermost first
     branch_deque* forks = nullptr;       // where its branches can be stolen; null: its thread is no worker of the pool
+    chain_state* chain = &body_chain;    // where finalizers are deferred to: a branch's, while it has one
+    chain_state body_chain;              // the task's, or the stolen branch's
     inner_chain* inner = nullptr;        // the open defer_frames, innermost first (O6)
     const char* name = nullptr;          // set with `site` where there is no frame
     creation_site site{nullptr, 0};
     late_code cause{};                   // why the body does not start; later the first stop that it was told of (`shared_word` says so)
-    std::exception_ptr reported{};       // a failure that came from a finalizer: the sink knows it
-    std::exception_ptr told_before{};    // likewise, the last one that a branch's finalizer threw and a fork rethrew
-    std::exception_ptr early{};          // likewise, from one that ran at its defer (A3): fails the task if what is running now succeeds
-    std::size_t inner_pending = 0;       // of all open defer_frames together, and of chains that wait while a branch has its own
+    std::exception_ptr told_before{};    // an error that a branch's finalizer threw and a fork rethrew, the last one: the sink knows it
+    std::size_t inner_pending = 0;       // of all open defer_frames together
     std::size_t long_at = ~std::size_t{0};   // a longer chain is reported, once
     std::uint64_t attached = 0;          // the ledger's finalizer columns, each counted at its event
     std::uint64_t run = 0;
@@ -251,13 +254,9 @@ struct run_record : run_marks, chain_state {
 // The frame's header shows how far the task is, and what is pending in its chain and its blocks.
 inline void show_pending(run_record& r) noexcept {
     if (r.shown == nullptr) return;
-    r.shown->show(r.finalizing ? phase::finalizing : phase::running, r.deferred_pending + r.inner_pending, r.attached_pending);
-}
-// The phase changes, and nothing that is pending.
-inline void show_phase(run_record& r) noexcept {
-    if (r.shown == nullptr) return;
-    const std::uint64_t now = r.shown->progress.load(relaxed);   // order: only the holder writes it
-    r.shown->progress.store((now & ~std::uint64_t{0xff}) | static_cast<std::uint64_t>(r.finalizing ? phase::finalizing : phase::running), release);   // order: [F1] a walker that sees the phase sees the fields stored before it
+    std::size_t deferred = r.inner_pending;
+    for (const chain_state* c = r.chain; c != nullptr; c = c->outer) deferred += c->deferred_pending;
+    r.shown->show(r.finalizing ? phase::finalizing : phase::running, deferred, r.attached_pending);
 }
 // One more is pending, in the same phase.
 inline void show_one_more(run_record& r) noexcept {

@@ -116,8 +116,8 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
 
     static void execute(frame& f, run_record& r) {
         r.task = r.shown = &f;
-        r.spare = f.at((where.end + alignof(chain_node) - 1) / alignof(chain_node) * alignof(chain_node));
-        r.spare_end = f.at(ops.size.usable);
+        r.body_chain.spare = f.at((where.end + alignof(chain_node) - 1) / alignof(chain_node) * alignof(chain_node));
+        r.body_chain.spare_end = f.at(ops.size.usable);
         r.attached_pending = ops.attached;
         if constexpr (Handle) {
             outcome_access::construct<R>(part_at<result<R>>(f, where.result));
@@ -129,7 +129,7 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
     }
 
     static void run(frame& f, result<R>& res, run_record& r) {
-        r.result = &res;
+        r.body_chain.result = &res;
         std::conditional_t<(sizeof(Body) > 0), task_context, void> context(r);   // finalizers that the body registers may use it, too
         if (r.start) run_body(f, res, r, context);
         else if (r.rejected) outcome_access::reject(res, r.cause);
@@ -140,7 +140,7 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
     // What is left of the chain, from the cursor on.
     static void run_chain(frame& f, result<R>& res, run_record& r) {
         r.finalizing = r.body_is_over = true;
-        if (count != 0 || r.deferred != nullptr || !r.start) f.show(phase::finalizing, r.deferred_pending, r.attached_pending);
+        if (count != 0 || r.body_chain.deferred != nullptr || !r.start) f.show(phase::finalizing, r.body_chain.deferred_pending, r.attached_pending);
         if (!LASTLY_FAULT("O2")) run_pending(res, r);
         run_attached(f, res, r, std::make_index_sequence<count>());
         if (LASTLY_FAULT("O2")) run_pending(res, r);
@@ -157,15 +157,15 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
         run_rest(res, r);   // what the sink, or a stop callback of the group, registered
     }
     static void run_rest(result<R>& res, run_record& r) {
-        while (r.deferred != nullptr || r.spent != nullptr || r.early != nullptr) {
+        while (r.body_chain.deferred != nullptr || r.body_chain.spent != nullptr || r.body_chain.early != nullptr) {
             run_pending(res, r);
-            if (r.abandoned) r.spent = nullptr;   // one of them may be what left the run
+            if (r.abandoned) r.body_chain.spent = nullptr;   // one of them may be what left the run
             else destroy_spent(r);
         }
     }
     static void finish(frame& f, run_record& r) {
-        run_chain(f, static_cast<result<R>&>(*r.result), r);
-        r.reported = r.told_before = nullptr;   // whoever takes the error next holds it alone (O4)
+        run_chain(f, static_cast<result<R>&>(*r.body_chain.result), r);
+        r.body_chain.reported = r.told_before = nullptr;   // whoever takes the error next holds it alone (O4)
     }
 
     template <class Context>
@@ -196,8 +196,8 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
     }
 
     static void run_pending(result<R>& res, run_record& r) {
-        if (r.deferred == nullptr && r.early == nullptr) return;
-        if (r.early != nullptr) settle_early(r);
+        if (r.body_chain.deferred == nullptr && r.body_chain.early == nullptr) return;
+        if (r.body_chain.early != nullptr) settle_early(r);
         run_deferred(r);
         if (!res.succeeded()) outcome_access::drop_value(res);
     }

@@ -106,7 +106,7 @@ TEST_CASE("B2: a loop of branches that defer does not pile up memory") {
         const std::byte* spare = nullptr;
         for (int i = 0; i < 1000; ++i) {
             parallel_invoke(pool, [&] { this_task::defer([] {}); });
-            const std::byte* const now = lastly::detail::current_run()->spare;
+            const std::byte* const now = lastly::detail::current_run()->chain->spare;
             if (spare != nullptr) REQUIRE(now == spare);
             spare = now;
         }

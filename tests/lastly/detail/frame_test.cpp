@@ -92,8 +92,8 @@ TEST_CASE("run_record: a new one would start the body, outside of any task") {
     CHECK_FALSE(r.rejected);
     CHECK_FALSE(r.finalizing);
     CHECK(r.task == nullptr);
-    CHECK(r.deferred == nullptr);
-    CHECK(r.reported == nullptr);
+    CHECK(r.chain->deferred == nullptr);
+    CHECK(r.chain->reported == nullptr);
     CHECK(r.attached + r.run + r.thrown == 0);
     CHECK(current_run() == nullptr);
 }
