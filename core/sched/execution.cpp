@@ -42,6 +42,7 @@ void count_outcome(account& books, outcome_kind kind) noexcept {
     books.main.take_finalizers(r);
     if (!std::exchange(r.is_counted, true)) {   // else what it called in `publish` has exited
         count_outcome(books, r.ended);
+        if (f.type().has_handle_part) books.handed_out.add();
         if (pool.options.capacity != 0) give_room_back(pool);   // whoever is told of the outcome finds room
     }
     if (!LASTLY_FAULT("O4-count")) publish(f, r);
@@ -166,6 +167,7 @@ void sweep(worker& w) noexcept {
     for (unsigned i = 0; i < crew; ++i) {
         while (w.pool.workers[i].tasks.steal_if(husks, item)) take_from_queue(*item.task);
     }
+    while (w.pool.helpers.steal_if(husks, item)) take_from_queue(*item.task);
     fetch_batch(w);
     throw_husks_away(w);
 }

@@ -40,6 +40,8 @@ public:
     anchor_lease lease;
     pool_anchor* const anchor;
     injector entrance;
+    deque helpers;                        // of whoever has `helpers_owner`: a thread that helps, and is no worker
+    atomic<std::uint32_t> helpers_owner{0};
     idle_workers idle;
     roster workers;
     stand_in_places stand_ins;
@@ -76,6 +78,8 @@ ledger_snapshot take_ledger(pool_core& pool);
 // The main columns only, as they were at the pool's end.
 ledger_snapshot take_main_ledger(pool_core& pool);
 bool is_quiescent(pool_core& pool) noexcept;
+// Some task's outcome has gone to a handle, which may keep its frame.
+bool may_be_held(pool_core& pool) noexcept;
 // Some thread is between a task's, or a stolen branch's, beginning and its end.
 bool runs_anything(pool_core& pool) noexcept;
 // Every thread that came to a call of the pool has left it.
