@@ -115,6 +115,28 @@ void run_frame(pool_core& pool, account& books, frame& f) {
     execute(f, r);
 }
 
+dropper::dropper(pool_core& pool, account& books) noexcept : pool_(pool), books_(books), cause_(end_cause(pool.anchor->gate_now())) {
+    enter_pool(run_, *pool.anchor);
+    run_.books = &books;
+    if (books.worker) run_.forks = &this_thread.self->branches;
+    run_.start = false;
+}
+
+void dropper::drop(frame& f) {
+    const frame_ops& ops = f.type();
+    if (ops.has_handle_part && take_from_queue(f) == take_result::was_husk) return;
+    if (LASTLY_FAULT("S1") || LASTLY_FAULT("C2") || LASTLY_FAULT("O4")) return run_frame(pool_, books_, f);
+    renew(run_);
+    const std::uint32_t number = f.state.load(relaxed) >> group_shift;   // order: this thread holds the frame
+    run_.group = number != 0 ? &group_at(number) : nullptr;
+    if (books_.worker && books_.works_for != run_.group) turn_to(books_, run_.group);
+    const bool has_sources = ops.has_handle_part || ops.has_context || run_.group != nullptr;
+    if (!has_sources) run_.cause = cause_;
+    else if (!is_stopped(pool_, f, run_)) return run_frame(pool_, books_, f);
+    const run_end end(pool_, books_, f, run_);
+    execute(f, run_);
+}
+
 void end_runs_here(std::error_code cause) {
     if (this_thread.self != nullptr) {
         while (this_thread.self->branches.pop()) {}   // what nobody has begun is not begun

@@ -121,6 +121,21 @@ inline void run_from_queue(pool_core& pool, account& books, frame& f) {
     if (f.type().has_handle_part && take_from_queue(f) == take_result::was_husk) return;
     run_frame(pool, books, f);
 }
+// Drops tasks of a pool whose end is abrupt, one after the other: none of them begins, and one record serves them all.
+class dropper {
+public:
+    dropper(pool_core& pool, account& books) noexcept;
+    dropper(const dropper&) = delete;
+    dropper& operator=(const dropper&) = delete;
+    // A frame that was taken from a queue (a husk is thrown away).
+    void drop(frame& f);
+
+private:
+    pool_core& pool_;
+    account& books_;
+    const std::error_code cause_;   // of those that nothing else stops
+    run_record run_;
+};
 // No body that runs on this thread goes on (P2): the chains of all of them run, innermost first, and their waiters are told. If a finalizer leaves the
 // thread meanwhile, whoever catches that calls it again for the rest.
 void end_runs_here(std::error_code cause);

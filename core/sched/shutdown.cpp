@@ -70,9 +70,11 @@ void help(pool_core& pool, time_point deadline) {
         const told after{pool, *books};
         {
             helper by(pool, *books);
-            while (frame* const f = by.next()) {
-                run_from_queue(pool, *books, *f);
-                if (has_passed(deadline)) break;
+            if (pool.anchor->abrupt()) {
+                dropper ends(pool, *books);
+                for (frame* f; !has_passed(deadline) && (f = by.next()) != nullptr;) ends.drop(*f);
+            } else {
+                for (frame* f; !has_passed(deadline) && (f = by.next()) != nullptr;) run_from_queue(pool, *books, *f);
             }
         }
         some = any_task_is_queued(pool);

@@ -105,9 +105,16 @@ struct finding {
     explicit operator bool() const noexcept { return task != nullptr || part != nullptr; }
 };
 
+// The pool's end is abrupt: this task, and what lies in the worker's own deque.
+void drop_all(worker& w, frame* f) {
+    dropper ends(w.pool, w.books);
+    for (; f != nullptr; f = w.is_stand_in ? nullptr : next_own(w)) ends.drop(*f);   // a stand-in has to see whether it still stands in
+}
+
 void run(worker& w, const finding& f) {
-    if (f.task != nullptr) run_from_queue(w.pool, w.books, *f.task);
-    else run_stolen(w, *f.part);
+    if (f.task == nullptr) run_stolen(w, *f.part);
+    else if (w.pool.anchor->abrupt()) drop_all(w, f.task);
+    else run_from_queue(w.pool, w.books, *f.task);
 }
 
 // A task and, so that the way pays, up to half of what the victim has besides; or a branch.

@@ -32,6 +32,13 @@ inline void execute(frame& f, run_record& r) {
     if (r.told_before != nullptr) r.told_before = nullptr;
 }
 
+// The record of a run that never began, and is over, serves the next one.
+inline void renew(run_record& r) noexcept {
+    r.is_settled = r.is_destroyed = r.is_counted = r.is_unheld = r.uses_room = false;
+    r.long_at = r.pool->longest_chain;
+    if (r.early != nullptr) r.early = nullptr;
+}
+
 creation_site site_of(const run_record& r) noexcept;
 // The body, or a finalizer, that runs here never goes on (P2): what remains of the run's blocks, branches' chains and chain is run, innermost
 // first; a body that was running is cancelled with that cause. Nothing that was left is destroyed.
