@@ -111,7 +111,9 @@ error_sink& process_sink() noexcept { return sink_of_process; }
 
 bool is_bulk_cause(std::error_code cause) noexcept {
     if (LASTLY_FAULT("E5-bulk")) return false;
-    return cause == errc::pool_shutdown || cause == errc::process_exit || cause == errc::sibling_failed || cause.category() == signal_category();
+    if (cause.category() != category()) return cause.category() == signal_category();
+    const auto code = static_cast<errc>(cause.value());
+    return code == errc::pool_shutdown || code == errc::process_exit || code == errc::sibling_failed;
 }
 
 }   // namespace lastly::detail

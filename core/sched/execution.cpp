@@ -20,7 +20,7 @@ namespace lastly::detail {
 
 namespace {
 
-void count_outcome(account& books, outcome_kind kind) noexcept {
+[[gnu::always_inline]] inline void count_outcome(account& books, outcome_kind kind) noexcept {
     switch (kind) {
     case outcome_kind::succeeded:
         if (!LASTLY_FAULT("L2-succeeded")) books.succeeded.add();

@@ -107,7 +107,7 @@ struct handle_wait {
 };
 
 // A member's error is its group's. True: nobody else need be told.
-bool settle_with_group(run_record& r) noexcept {
+[[gnu::noinline]] bool settle_with_group(run_record& r) noexcept {
     group_core& g = *r.group;
     bool told;
     if (r.result->failed()) {
@@ -134,17 +134,25 @@ void report_unread(pool_anchor& a, frame& f, const outcome& o) noexcept {
     a.sink->report(report);
 }
 
-void settle(run_record& r) noexcept {
+namespace {
+
+// The handle takes the error, or the sink is told.
+[[gnu::noinline]] void settle_error(run_record& r) noexcept {
     frame& f = *r.task;
-    if (r.pool == nullptr || std::exchange(r.is_settled, true)) return;   // a discarded task is nobody's error; a sink that calls exit is told once
-    if (r.group != nullptr && settle_with_group(r)) return;
-    if (!is_worth_reporting(*r.result)) return;
     const bool known = is_told(r, r.result->error());   // a finalizer threw it: the sink was told then
     if (f.type().has_handle_part) {
         if ((f.state.load(acquire) & handle) != 0 && !known) return;   // order: [T4] sees what a dropped handle did
         mark_read(f);
     }
     if (!known) report_unread(*r.pool, f, *r.result);
+}
+
+}   // namespace
+
+void settle(run_record& r) noexcept {
+    if (r.pool == nullptr || std::exchange(r.is_settled, true)) return;   // a discarded task is nobody's error; a sink that calls exit is told once
+    if (r.group != nullptr && settle_with_group(r)) return;
+    if (is_worth_reporting(*r.result)) settle_error(r);
 }
 
 namespace {
