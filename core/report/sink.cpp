@@ -109,13 +109,6 @@ constinit error_sink sink_of_process(nullptr, "(none)");
 
 error_sink& process_sink() noexcept { return sink_of_process; }
 
-bool is_bulk_cause(std::error_code cause) noexcept {
-    if (LASTLY_FAULT("E5-bulk")) return false;
-    if (cause.category() != category()) return cause.category() == signal_category();
-    const auto code = static_cast<errc>(cause.value());
-    return code == errc::pool_shutdown || code == errc::process_exit || code == errc::sibling_failed;
-}
-
 }   // namespace lastly::detail
 
 namespace lastly {

@@ -40,17 +40,18 @@ namespace {
         for (int i = 0; i < 1000; ++i) yield_thread();
     }
     books.main.take_finalizers(r);
+    const bool has_handle = f.type().has_handle_part;
     if (!std::exchange(r.is_counted, true)) {   // else what it called in `publish` has exited
         count_outcome(books, r.ended);
-        if (f.type().has_handle_part) books.handed_out.add();
+        if (has_handle) books.handed_out.add();
         if (pool.options.capacity != 0) give_room_back(pool);   // whoever is told of the outcome finds room
     }
     if (!LASTLY_FAULT("O4-count")) publish(f, r);
+    if (has_handle) books.main.take_finalizers(r);   // what ran in `publish`
 }
 
 // Nothing of it is left.
-void retire(account& books, run_record& r) noexcept {
-    books.main.take_finalizers(r);
+void retire(account& books) noexcept {
     if (!LASTLY_FAULT("L4-retired")) books.retired.add();
 }
 
@@ -67,7 +68,7 @@ public:
     [[gnu::always_inline]] ~run_end() {
         conclude(pool_, books_, task_, run_);
         books_.now.store(interrupted_, release);   // order: [K2] the task that was interrupted is shown again
-        retire(books_, run_);
+        retire(books_);
         this_thread.current = run_.outer;
         if (run_.group != nullptr) leave_group(books_, *run_.group);   // whoever waits for the group finds nothing of this task alive
     }
@@ -150,7 +151,7 @@ void end_runs_here(std::error_code cause) {
         } else if (r->books != nullptr && !r->rejected) {
             pool_core& pool = *r->pool->core;
             conclude(pool, *r->books, *r->task, *r);
-            retire(*r->books, *r);
+            retire(*r->books);
             this_thread.current = r->outer;
             if (r->group != nullptr) leave_group(*r->books, *r->group);
             tell_watchers(pool);

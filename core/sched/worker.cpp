@@ -38,11 +38,12 @@ struct taker {
 taker taker_of(worker& w) noexcept { return {w.pool, w.books, w.tasks, w.intake.get()}; }
 
 // What was taken elsewhere goes to the taker's own deque, where others can steal it.
-void queue_up(const taker& t, const deque_item* items, std::size_t count) noexcept {
-    if (count == 0 || t.tasks.push_all(items, count)) return;
+template <class Item>
+void queue_up(const taker& t, std::size_t count, Item item) noexcept {
+    if (count == 0 || t.tasks.push_each(count, item)) return;
     for (std::size_t i = 0; i < count; ++i) {   // the deque cannot grow: to where they can wait
         t.books.spilled.announce();
-        t.pool.entrance.spill(*items[i].task);
+        t.pool.entrance.spill(*item(i).task);
     }
 }
 
@@ -52,13 +53,11 @@ std::size_t take_over(const taker& t, std::size_t kept, frame** first) noexcept 
     const std::size_t got = t.pool.entrance.take(t.intake, batch, t.pool.options.tuning.injector_batch);
     if (got == 0) return 0;
     if (kept != 0) *first = batch[0];
-    deque_item items[256];
-    for (std::size_t i = kept; i < got; ++i) {
-        __builtin_prefetch(batch[i], 1);   // its lines lie in the submitter's cache, or in memory
-        items[i - kept] = {batch[i], look_at_task};
-    }
     LASTLY_POINT("batch-taken");
-    queue_up(t, items, got - kept);
+    queue_up(t, got - kept, [&batch, kept](std::size_t i) {
+        __builtin_prefetch(batch[kept + i], 1);   // its lines lie in the submitter's cache, or in memory
+        return deque_item{batch[kept + i], look_at_task};
+    });
     t.books.taken.add(got);   // after they can be found in the deque: nobody who looks for work misses them meanwhile
     return got;
 }
@@ -128,7 +127,7 @@ finding steal_from(worker& w, worker& victim, bool& contended) noexcept {
         __builtin_prefetch(more[--begin].task, 1);   // its lines lie in the victim's cache
     }
     LASTLY_POINT("some-stolen");
-    queue_up(taker_of(w), &more[begin], most_stolen - begin);
+    queue_up(taker_of(w), most_stolen - begin, [&more, begin](std::size_t i) { return more[begin + i]; });
     return {first.task, nullptr};
 }
 

@@ -149,10 +149,12 @@ namespace {
 
 }   // namespace
 
-void settle(run_record& r) noexcept {
-    if (r.pool == nullptr || std::exchange(r.is_settled, true)) return;   // a discarded task is nobody's error; a sink that calls exit is told once
-    if (r.group != nullptr && settle_with_group(r)) return;
-    if (is_worth_reporting(*r.result)) settle_error(r);
+bool settle(run_record& r) noexcept {
+    if (r.pool == nullptr || std::exchange(r.is_settled, true)) return false;   // a discarded task is nobody's error; a sink that calls exit is told once
+    const bool is_told = r.group != nullptr && settle_with_group(r);
+    if (!is_told && is_worth_reporting(*r.result)) settle_error(r);
+    else if (r.group == nullptr) return false;
+    return true;
 }
 
 namespace {
@@ -165,6 +167,7 @@ void run_registered(run_record& r) {
         if (r.abandoned) r.spent = nullptr;   // one of them may be what left the run
         else destroy_spent(r);
     }
+    r.early = nullptr;   // nothing is left that it could fail
 }
 
 // True: whoever holds the handle has the outcome now, and this thread has touched the frame for the last time.

@@ -19,6 +19,9 @@ public:
     run_scope& operator=(const run_scope&) = delete;
 };
 
+// Whoever takes the error next holds it alone (O4).
+void forget_errors(run_record& r) noexcept;
+
 // Runs the frame's body, or only its chain if the record says so, and destroys what it captured. Within the record's scope.
 // Not noexcept, here and in all that runs it: forced unwinding passes through.
 inline void execute(frame& f, run_record& r) {
@@ -28,15 +31,13 @@ inline void execute(frame& f, run_record& r) {
     r.spare_end = f.at(ops.size.usable);
     r.attached_pending = ops.attached;
     ops.execute(f, r);
-    if (r.reported != nullptr) r.reported = nullptr;   // whoever takes the error next holds it alone (O4)
-    if (r.told_before != nullptr) r.told_before = nullptr;
+    if (r.reported != nullptr || r.told_before != nullptr) forget_errors(r);
 }
 
 // The record of a run that never began, and is over, serves the next one.
 inline void renew(run_record& r) noexcept {
     r.is_settled = r.is_destroyed = r.is_counted = r.is_unheld = r.uses_room = false;
     r.long_at = r.pool->longest_chain;
-    if (r.early != nullptr) r.early = nullptr;
 }
 
 creation_site site_of(const run_record& r) noexcept;
