@@ -107,7 +107,7 @@ struct handle_wait {
 };
 
 // A member's error is its group's. True: nobody else need be told.
-[[gnu::noinline]] bool settle_with_group(run_record& r) noexcept {
+bool settle_with_group(run_record& r) noexcept {
     group_core& g = *r.group;
     bool told;
     if (r.result->failed()) {
@@ -136,25 +136,29 @@ void report_unread(pool_anchor& a, frame& f, const outcome& o) noexcept {
 
 namespace {
 
-// The handle takes the error, or the sink is told.
-[[gnu::noinline]] void settle_error(run_record& r) noexcept {
+// The handle takes the error, or the sink is told: then true.
+[[gnu::noinline]] bool settle_error(run_record& r) noexcept {
     frame& f = *r.task;
     const bool known = is_told(r, r.result->error());   // a finalizer threw it: the sink was told then
     if (f.type().has_handle_part) {
-        if ((f.state.load(acquire) & handle) != 0 && !known) return;   // order: [T4] sees what a dropped handle did
+        if ((f.state.load(acquire) & handle) != 0 && !known) return false;   // order: [T4] sees what a dropped handle did
         mark_read(f);
     }
     if (!known) report_unread(*r.pool, f, *r.result);
+    return !known;
+}
+
+[[gnu::noinline]] bool settle_member(run_record& r) noexcept {
+    if (!settle_with_group(r) && is_worth_reporting(*r.result)) settle_error(r);
+    return true;   // the group's stop may have had callbacks
 }
 
 }   // namespace
 
 bool settle(run_record& r) noexcept {
     if (r.pool == nullptr || std::exchange(r.is_settled, true)) return false;   // a discarded task is nobody's error; a sink that calls exit is told once
-    const bool is_told = r.group != nullptr && settle_with_group(r);
-    if (!is_told && is_worth_reporting(*r.result)) settle_error(r);
-    else if (r.group == nullptr) return false;
-    return true;
+    if (r.group != nullptr) return settle_member(r);
+    return is_worth_reporting(*r.result) && settle_error(r);
 }
 
 namespace {
