@@ -109,11 +109,6 @@ constinit error_sink sink_of_process(nullptr, "(none)");
 
 error_sink& process_sink() noexcept { return sink_of_process; }
 
-bool is_bulk_cause(std::error_code cause) noexcept {
-    if (LASTLY_FAULT("E5-bulk")) return false;
-    return cause == errc::pool_shutdown || cause == errc::process_exit || cause == errc::sibling_failed || cause.category() == signal_category();
-}
-
 }   // namespace lastly::detail
 
 namespace lastly {

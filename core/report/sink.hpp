@@ -4,6 +4,8 @@
 #pragma once
 
 #include "lastly/detail/atomic.hpp"
+#include "lastly/detail/fault.hpp"
+#include "lastly/error.hpp"
 #include "lastly/options.hpp"
 
 #include <array>
@@ -76,6 +78,11 @@ private:
 error_sink& process_sink() noexcept;
 
 // Is the cancellation one that the program brought about in bulk, which is counted only (E5)?
-bool is_bulk_cause(std::error_code cause) noexcept;
+inline bool is_bulk_cause(std::error_code cause) noexcept {
+    if (LASTLY_FAULT("E5-bulk")) return false;
+    if (cause.category() != category()) return cause.category() == signal_category();
+    const auto code = static_cast<errc>(cause.value());
+    return code == errc::pool_shutdown || code == errc::process_exit || code == errc::sibling_failed;
+}
 
 }   // namespace lastly::detail

@@ -50,6 +50,7 @@ struct alignas(64) account {
     counter accepted, succeeded, failed, cancelled;
     counter retired;       // accepted tasks that are over in every respect
     refusals late;         // submissions that saw the gate closed before they were announced: no closer waits for them
+    counter handed_out;    // outcomes that went to handles
     counter arrived, departed;   // this thread's calls: the pool is not freed while they differ
     // The injector's sum over all accounts: attempts of threads that are no workers + spilled - withdrawn - taken.
     counter spilled;       // tasks that a worker's deque could not take

@@ -84,12 +84,18 @@ ledger_snapshot sum(pool_core& pool, std::initializer_list<refusals account::*> 
     s.attempts += pool.shared.attempts.load(acquire);   // order: [Q1] sees what was counted
     s.live = s.accepted - retired;
     held_count held{pool.anchor, 0};
-    if (!LASTLY_FAULT("L4-held")) walk_frames(&count_if_held, &held);
+    if (may_be_held(pool) && !LASTLY_FAULT("L4-held")) walk_frames(&count_if_held, &held);
     s.held = held.count;
     return s;
 }
 
 }   // namespace
+
+bool may_be_held(pool_core& pool) noexcept {
+    std::uint64_t handed_out = 0;
+    each_account(pool, [&](const account& a) { handed_out += a.handed_out.read(); });
+    return handed_out != 0;
+}
 
 ledger_snapshot take_ledger(pool_core& pool) { return sum(pool, {&account::main, &account::late}); }
 ledger_snapshot take_main_ledger(pool_core& pool) { return sum(pool, {&account::main}); }
@@ -131,7 +137,7 @@ bool any_task_is_queued(pool_core& pool) noexcept {
     for (unsigned i = 0; i < crew && !LASTLY_FAULT("recheck-deques"); ++i) {
         if (pool.workers[i].tasks.size() != 0) return true;
     }
-    return false;
+    return pool.helpers.size() != 0;
 }
 
 bool any_queue_has_work(pool_core& pool) noexcept {

@@ -37,6 +37,7 @@ void empty_queues(pool_core& pool) noexcept {
     for (unsigned i = 0; i < pool.workers.size(); ++i) {
         while (pool.workers[i].tasks.take_oldest(item)) take_from_queue(*item.task);
     }
+    while (pool.helpers.take_oldest(item)) take_from_queue(*item.task);
     frame* f = nullptr;
     while (pool.entrance.take(nullptr, &f, 1) != 0) {
         pool.workers[0].books.taken.add();   // its thread counts no more
@@ -290,7 +291,7 @@ void call_user_hook(pool_core& pool, const std::function<void(unsigned)>& hook, 
 
 void free_pool(pool_core& pool) noexcept {
     context_access::node(pool.root)->cancel(errc::pool_shutdown);
-    leave_to_handles(*pool.anchor);
+    if (may_be_held(pool)) leave_to_handles(*pool.anchor);
     pool.sink.tell_suppressed();
     const bool may_be_touched = pool.given_up.load(acquire) != 0 || pool.is_kept.load(acquire) != 0;   // order: [P2] by what its end has left behind
     if (!may_be_touched && leave_living(pool)) delete &pool;

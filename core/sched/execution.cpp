@@ -44,6 +44,7 @@ namespace {
     const bool has_handle = f.type().has_handle_part;
     if (!has_handle || !std::exchange(r.is_counted, true)) {   // else what it called in `publish` has exited
         count_outcome(books, r.ended);
+        if (has_handle) books.handed_out.add();
         if (pool.options.capacity != 0) give_room_back(pool);   // whoever is told of the outcome finds room
     }
     if (has_handle) {
@@ -84,9 +85,14 @@ bool may_be_stopped(const pool_core& pool, const frame& f, const run_record& r) 
 }
 
 bool is_stopped(const pool_core& pool, frame& f, run_record& r) noexcept {
-    const stop_sources others{attached_context(f), r.group != nullptr ? r.group->context() : nullptr, LASTLY_FAULT("S1") ? 0 : pool.anchor->gate_now()};
+    const std::uint32_t gate = LASTLY_FAULT("S1") ? 0 : pool.anchor->gate_now();
+    if (f.type().is_plain && r.group == nullptr) {   // nothing else stops it
+        if ((gate & gate_abrupt) == 0) return false;
+        r.cause = end_cause(gate);
+        return true;
+    }
     std::error_code cause;
-    if (!find_stop(f, others, cause)) return false;
+    if (!find_stop(f, {attached_context(f), r.group != nullptr ? r.group->context() : nullptr, gate}, cause)) return false;
     r.cause = cause;
     return true;
 }
@@ -217,6 +223,7 @@ void sweep(worker& w) noexcept {
     for (unsigned i = 0; i < crew; ++i) {
         while (w.pool.workers[i].tasks.steal_if(husks, item)) take_from_queue(*item.task);
     }
+    while (w.pool.helpers.steal_if(husks, item)) take_from_queue(*item.task);
     fetch_batch(w);
     throw_husks_away(w);
 }

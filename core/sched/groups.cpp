@@ -63,6 +63,7 @@ frame* find_member(worker& w, group_core& g) noexcept {
     for (unsigned i = 0; i < crew; ++i) {   // its own first, from the other end
         if (w.pool.workers[(w.index + i) % crew].tasks.steal_if(for_thieves, item)) return item.task;
     }
+    if (w.pool.helpers.steal_if(for_thieves, item)) return item.task;
     if (w.tasks.size() == 0) fetch_batch(w);   // members from outside: they can be told apart in a deque
     return nullptr;
 }

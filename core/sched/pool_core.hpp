@@ -40,6 +40,8 @@ public:
     anchor_lease lease;
     pool_anchor* const anchor;
     injector entrance;
+    deque helpers;                        // of whoever has `helpers_owner`: a thread that helps, and is no worker
+    atomic<std::uint32_t> helpers_owner{0};
     idle_workers idle;
     roster workers;
     stand_in_places stand_ins;
@@ -76,6 +78,8 @@ ledger_snapshot take_ledger(pool_core& pool);
 // The main columns only, as they were at the pool's end.
 ledger_snapshot take_main_ledger(pool_core& pool);
 bool is_quiescent(pool_core& pool) noexcept;
+// Some task's outcome has gone to a handle, which may keep its frame.
+bool may_be_held(pool_core& pool) noexcept;
 // Some thread is between a task's, or a stolen branch's, beginning and its end.
 bool runs_anything(pool_core& pool) noexcept;
 // Every thread that came to a call of the pool has left it.
@@ -121,6 +125,10 @@ public:
     void run(frame& f);
     // That frame, then what `next` gives until that is null, all taken from queues (a husk is thrown away).
     void run_all(frame* f, frame* (*next)(void*), void* argument);
+    template <class Next>
+    void run_all(frame* f, Next next) {
+        run_all(f, [](void* n) -> frame* { return (*static_cast<Next*>(n))(); }, &next);
+    }
 
 private:
     friend class run_end;
@@ -170,7 +178,7 @@ void run_while_waiting(worker& w, branch& b);
 template <class Next>
 void run_while_waiting(worker& w, frame* f, Next next) {
     deeper level(w);
-    task_runner(w.pool, w.books).run_all(f, [](void* n) -> frame* { return (*static_cast<Next*>(n))(); }, &next);
+    task_runner(w.pool, w.books).run_all(f, next);
     level.end();
 }
 // Claims the task where it stands in a queue, and runs it likewise. False: it stands in none, or the worker is as deep as it may.

@@ -51,6 +51,8 @@ private:
     pool_core& pool_;
 };
 
+bool has_passed(time_point deadline) noexcept { return deadline != time_point::max() && steady_now() >= deadline; }
+
 // The caller helps: with chains if the end is abrupt, with tasks where there are no workers left. One of them may leave the thread (P4).
 void help(pool_core& pool, time_point deadline) {
     account* const books = account_for(pool);
@@ -64,13 +66,15 @@ void help(pool_core& pool, time_point deadline) {
         }
     };
     nothing_caught here;   // this may be within a catch of the caller's
-    while (any_task_is_queued(pool) && steady_now() < deadline) {
-        if (frame* const f = take_any(pool, *books)) {
-            const told after{pool, *books};
-            run_from_queue(pool, *books, *f);
-        } else {
-            yield_thread();   // a frame is on its way in
+    for (bool some = true; some && !has_passed(deadline);) {
+        const told after{pool, *books};
+        {
+            helper by(pool, *books);
+            const auto next = [&] { return has_passed(deadline) ? nullptr : by.next(); };
+            task_runner(pool, *books).run_all(next(), next);
         }
+        some = any_task_is_queued(pool);
+        if (some) yield_thread();   // a frame is on its way in
     }
     here.restore();
 }

@@ -28,35 +28,43 @@ std::uint32_t next_random(std::uint64_t& state) noexcept {   // xorshift64*
     return static_cast<std::uint32_t>(state * 0x2545f4914f6cdd1du >> 32);
 }
 
-// What this worker has taken elsewhere goes to its own deque, where others can steal it.
-void queue_up(worker& w, const deque_item* items, std::size_t count) noexcept {
-    if (count == 0 || w.tasks.push_all(items, count)) return;
+// Who takes from the injector, and the deque that is its own.
+struct taker {
+    pool_core& pool;
+    account& books;
+    deque& tasks;
+    injector::consumer* intake;   // null: it takes without one
+};
+taker taker_of(worker& w) noexcept { return {w.pool, w.books, w.tasks, w.intake.get()}; }
+
+// What was taken elsewhere goes to the taker's own deque, where others can steal it.
+template <class Item>
+void queue_up(const taker& t, std::size_t count, Item item) noexcept {
+    if (count == 0 || t.tasks.push_each(count, item)) return;
     for (std::size_t i = 0; i < count; ++i) {   // the deque cannot grow: to where they can wait
-        w.books.spilled.announce();
-        w.pool.entrance.spill(*items[i].task);
+        t.books.spilled.announce();
+        t.pool.entrance.spill(*item(i).task);
     }
 }
 
 // Takes over a batch: the first `kept` frames to the caller, the rest to the deque, where others can steal it. How many there were.
-std::size_t take_over(worker& w, std::size_t kept, frame** first) noexcept {
+std::size_t take_over(const taker& t, std::size_t kept, frame** first) noexcept {
     frame* batch[256];
-    const std::size_t got = w.pool.entrance.take(w.intake.get(), batch, w.pool.options.tuning.injector_batch);
+    const std::size_t got = t.pool.entrance.take(t.intake, batch, t.pool.options.tuning.injector_batch);
     if (got == 0) return 0;
     if (kept != 0) *first = batch[0];
-    deque_item items[256];
-    for (std::size_t i = kept; i < got; ++i) {
-        __builtin_prefetch(batch[i], 1);   // its lines lie in the submitter's cache, or in memory
-        items[i - kept] = {batch[i], look_at_task};
-    }
     LASTLY_POINT("batch-taken");
-    queue_up(w, items, got - kept);
-    w.books.taken.add(got);   // after they can be found in the deque: nobody who looks for work misses them meanwhile
+    queue_up(t, got - kept, [&batch, kept](std::size_t i) {
+        __builtin_prefetch(batch[kept + i], 1);   // its lines lie in the submitter's cache, or in memory
+        return deque_item{batch[kept + i], look_at_task};
+    });
+    t.books.taken.add(got);   // after they can be found in the deque: nobody who looks for work misses them meanwhile
     return got;
 }
 
-frame* take_batch(worker& w) noexcept {
+frame* take_batch(const taker& t) noexcept {
     frame* first = nullptr;
-    take_over(w, 1, &first);
+    take_over(t, 1, &first);
     return first;
 }
 
@@ -113,7 +121,7 @@ finding steal_from(worker& w, worker& victim, bool& contended) noexcept {
         __builtin_prefetch(more[--begin].task, 1);   // its lines lie in the victim's cache
     }
     LASTLY_POINT("some-stolen");
-    queue_up(w, &more[begin], most_stolen - begin);
+    queue_up(taker_of(w), most_stolen - begin, [&more, begin](std::size_t i) { return more[begin + i]; });
     return {first.task, nullptr};
 }
 
@@ -142,15 +150,18 @@ branch* steal_branch_from_anybody(pool_core& pool) noexcept {
 // Every deque once, so that work which stand-ins left behind among many empty deques is found.
 frame* steal_from_anybody(pool_core& pool) noexcept {
     deque_item item;
+    const auto steal = [&item](deque& from) {
+        for (bool contended = true; contended;) {
+            contended = false;
+            if (from.steal(item, contended)) return true;
+        }
+        return false;
+    };
     const unsigned crew = pool.workers.size();
     for (unsigned i = 0; i < crew; ++i) {
-        bool contended = true;
-        while (contended) {
-            contended = false;
-            if (pool.workers[i].tasks.steal(item, contended)) return item.task;
-        }
+        if (steal(pool.workers[i].tasks)) return item.task;
     }
-    return nullptr;
+    return steal(pool.helpers) ? item.task : nullptr;
 }
 
 finding take_from_anybody(pool_core& pool) noexcept {
@@ -163,7 +174,7 @@ finding search_rounds(worker& w) noexcept {
     const std::uint32_t rounds = w.pool.options.tuning.spin_rounds;
     for (std::uint32_t round = 0; round < rounds; ++round) {
         bool contended = false;
-        if (frame* const f = take_batch(w)) return {f, nullptr};
+        if (frame* const f = take_batch(taker_of(w))) return {f, nullptr};
         if (const finding f = steal_from_others(w, contended)) return f;
         if ((w.pool.anchor->gate().load(acquire) & gate_gone) != 0) return {};   // order: [G1] sees the final state
         if (round >= rounds_before_yield) yield_thread();
@@ -172,7 +183,10 @@ finding search_rounds(worker& w) noexcept {
     return take_from_anybody(w.pool);
 }
 
-bool no_work_yet(void* self) noexcept { return !any_queue_has_work(static_cast<worker*>(self)->pool); }
+bool no_work_yet(void* self) noexcept {
+    pool_core& pool = static_cast<worker*>(self)->pool;
+    return !any_queue_has_work(pool) && (pool.anchor->gate().load(acquire) & gate_gone) == 0;   // order: [G1] sees the final state: its owner trims
+}
 
 // A searcher that leaves for another reason than that there is nothing.
 void stop_searching(pool_core& pool) noexcept {
@@ -274,22 +288,32 @@ void leave_worker() noexcept {
     this_thread.pool_serial = 0;
 }
 
-frame* take_any(pool_core& pool, account& books) noexcept {
-    frame* f = nullptr;
-    if (pool.entrance.take(nullptr, &f, 1) != 0) {
-        books.taken.add();
-        return f;
+helper::helper(pool_core& pool, account& books) noexcept
+    : pool_(pool), books_(books), is_owner_(pool.helpers_owner.exchange(1, acquire) == 0) {}   // order: [B9] sees the deque as the last owner left it
+helper::~helper() {
+    if (is_owner_) pool_.helpers_owner.store(0, release);   // order: [B9] hands the deque on
+}
+
+frame* helper::next() noexcept {
+    if (is_owner_) {
+        deque_item youngest;
+        if (pool_.helpers.pop(youngest)) return youngest.task;
+        if (frame* const f = take_batch({pool_, books_, pool_.helpers, nullptr})) return f;
+        return steal_from_anybody(pool_);
     }
-    return steal_from_anybody(pool);
+    frame* f = nullptr;
+    if (pool_.entrance.take(nullptr, &f, 1) == 0) return steal_from_anybody(pool_);
+    books_.taken.add();
+    return f;
 }
 
 void fetch_batch(worker& w) noexcept {
-    if (take_over(w, 0, nullptr) != 0) w.pool.idle.notify();
+    if (take_over(taker_of(w), 0, nullptr) != 0) w.pool.idle.notify();
 }
 
 bool run_anything(worker& w) {
     finding f{next_own(w), nullptr};
-    if (!f) f.task = take_batch(w);
+    if (!f) f.task = take_batch(taker_of(w));
     if (!f) f = take_from_anybody(w.pool);
     if (f.task != nullptr) run_while_waiting(w, f.task, [] { return nullptr; });
     else if (f.part != nullptr) run_while_waiting(w, *f.part);

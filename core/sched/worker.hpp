@@ -76,7 +76,21 @@ void leave_worker() noexcept;
 void fetch_batch(worker& w) noexcept;
 // Runs a task or a branch from anywhere, for a worker that waits and that nobody stands in for. False: none found.
 bool run_anything(worker& w);
-// A task from any queue, for a thread that is no worker and helps a shutdown; null: none found.
-frame* take_any(pool_core& pool, account& books) noexcept;
+// A thread that helps a pool without being its worker, while it lives. One at a time owns the helpers' deque, where what it takes over can be
+// stolen: it may come to be stuck in one task. Others take one by one.
+class helper {
+public:
+    helper(pool_core& pool, account& books) noexcept;
+    ~helper();
+    helper(const helper&) = delete;
+    helper& operator=(const helper&) = delete;
+    // A task from any queue; null: none found.
+    frame* next() noexcept;
+
+private:
+    pool_core& pool_;
+    account& books_;
+    const bool is_owner_;
+};
 
 }   // namespace lastly::detail

@@ -32,7 +32,8 @@ deque::~deque() {
 }
 
 // The buffer, with room for `count` more; null: full, and no memory to grow.
-deque::buffer* deque::room_for(std::int64_t bottom, std::int64_t top, std::size_t count) noexcept {
+deque::buffer* deque::room_for(std::int64_t bottom, std::size_t count) noexcept {
+    const std::int64_t top = top_seen_ = top_.load(acquire);   // order: [D3] slots below top are free: their thieves have read them
     buffer* const now = buffer_.load(relaxed);   // order: only the owner stores it
     std::size_t capacity = now->mask + 1;
     const std::size_t used = static_cast<std::size_t>(bottom - top);
@@ -53,19 +54,6 @@ deque::buffer* deque::room_for(std::int64_t bottom, std::int64_t top, std::size_
 }
 
 bool deque::push_into_full(deque_item item) noexcept { return push_all(&item, 1); }
-
-bool deque::push_all(const deque_item* items, std::size_t count) noexcept {
-    const std::int64_t b = bottom_.load(relaxed);   // order: only the owner stores it
-    buffer* into = buffer_.load(relaxed);           // order: only the owner stores it
-    if (static_cast<std::size_t>(b - top_seen_) + count > into->mask + 1) {
-        top_seen_ = top_.load(acquire);             // order: [D3] slots below top are free: their thieves have read them
-        into = room_for(b, top_seen_, count);
-        if (into == nullptr) return false;
-    }
-    for (std::size_t i = 0; i < count; ++i) into->put(b + static_cast<std::int64_t>(i), items[count - 1 - i]);
-    bottom_.store(b + static_cast<std::int64_t>(count), seq_cst);   // order: [D1] publishes the slots; [I2] before the owner's look at the sleepers
-    return true;
-}
 
 bool deque::steal(deque_item& item, bool& contended) noexcept {
     std::int64_t t = top_.load(seq_cst);            // order: [D4] before the look at bottom

@@ -1,5 +1,5 @@
 // A worker's own queue: the owner pushes and pops at the bottom, thieves take the oldest at the top. It grows.
-// Owner: push, push_all, pop, pop_if, take_oldest. Any thread: steal, steal_if, size. Invariants:
+// Owner: push, push_all, push_each, pop, pop_if, take_oldest. Any thread: steal, steal_if, size. Invariants:
 //   1. An item is given out once: by the owner alone, or to whoever moves `top` past it.
 //   2. `top` only grows. 3. A buffer that was outgrown stays readable until the deque is destroyed: a thief may hold it.
 //   4. A slot is read before `top` moves, and what was read counts only if the move succeeded.
@@ -42,7 +42,11 @@ public:
     // False: the deque is full and cannot grow; the item stays with the caller.
     bool push(deque_item item) noexcept;
     // Pushes the last item first, so that pops give them in order; all or none.
-    bool push_all(const deque_item* items, std::size_t count) noexcept;
+    bool push_all(const deque_item* items, std::size_t count) noexcept {
+        return push_each(count, [items](std::size_t i) { return items[i]; });
+    }
+    // The same with what `item(i)` says.
+    template <class Item> bool push_each(std::size_t count, Item item) noexcept;
     bool pop(deque_item& item) noexcept;           // the youngest
     bool take_oldest(deque_item& item) noexcept;   // as a thief would; false also when a thief was faster
     bool steal(deque_item& item, bool& contended) noexcept;
@@ -57,7 +61,7 @@ private:
     struct buffer;
     bool take_at(std::int64_t b) noexcept;
     bool push_into_full(deque_item item) noexcept;
-    buffer* room_for(std::int64_t bottom, std::int64_t top, std::size_t count) noexcept;
+    buffer* room_for(std::int64_t bottom, std::size_t count) noexcept;
 
     alignas(64) atomic<std::int64_t> top_{0};
     alignas(64) atomic<std::int64_t> bottom_{0};
@@ -88,6 +92,20 @@ struct deque::buffer {
         return {s.task.load(relaxed), s.tag.load(relaxed)};
     }
 };
+
+template <class Item>
+bool deque::push_each(std::size_t count, Item item) noexcept {
+    const std::int64_t b = bottom_.load(relaxed);   // order: only the owner stores it
+    buffer* into = buffer_.load(relaxed);           // order: only the owner stores it
+    if (static_cast<std::size_t>(b - top_seen_) + count > into->mask + 1) {
+        into = room_for(b, count);
+        if (into == nullptr) return false;
+    }
+    buffer now = *into;   // its slots and mask, that no store to a slot can change
+    for (std::size_t i = count; i != 0; --i) now.put(b + static_cast<std::int64_t>(count - i), item(i - 1));
+    bottom_.store(b + static_cast<std::int64_t>(count), seq_cst);   // order: [D1] publishes the slots; [I2] before the owner's look at the sleepers
+    return true;
+}
 
 // With room in sight; else the owner looks again, and grows.
 inline bool deque::push(deque_item item) noexcept {

@@ -27,6 +27,7 @@ public:
         frame_.store(other.get(), relaxed);   // order: the taker's own copy
         return *this;
     }
+    operator frame*() const noexcept { return get(); }
     frame* get() const noexcept { return frame_.load(relaxed); }   // order: the queue's tail index was read before
 
 private:
@@ -39,8 +40,6 @@ struct queue_traits : moodycamel::ConcurrentQueueDefaultTraits {
     static constexpr std::size_t EXPLICIT_INITIAL_INDEX_SIZE = 4096;
 };
 using queue_type = moodycamel::ConcurrentQueue<carried, queue_traits>;
-
-constexpr std::size_t batch_limit = 256;
 
 }   // namespace
 
@@ -80,12 +79,7 @@ void injector::push(producer* from, frame& f) noexcept {
 std::size_t injector::take(consumer* by, frame** frames, std::size_t count) noexcept {
     const std::size_t spilled = take_spilled(frames, count);
     if (spilled != 0) return spilled;
-    carried got[batch_limit];
-    count = count < batch_limit ? count : batch_limit;
-    const std::size_t taken = by != nullptr ? queue_->tasks.try_dequeue_bulk(by->token, got, count)
-                                            : queue_->tasks.try_dequeue_bulk(got, count);
-    for (std::size_t i = 0; i < taken; ++i) frames[i] = got[i].get();
-    return taken;
+    return by != nullptr ? queue_->tasks.try_dequeue_bulk(by->token, frames, count) : queue_->tasks.try_dequeue_bulk(frames, count);
 }
 
 }   // namespace lastly::detail

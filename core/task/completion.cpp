@@ -134,17 +134,31 @@ void report_unread(pool_anchor& a, frame& f, const outcome& o) noexcept {
     a.sink->report(report);
 }
 
-void settle(run_record& r) noexcept {
+namespace {
+
+// The handle takes the error, or the sink is told: then true.
+[[gnu::noinline]] bool settle_error(run_record& r) noexcept {
     frame& f = *r.task;
-    if (r.pool == nullptr || std::exchange(r.is_settled, true)) return;   // a discarded task is nobody's error; a sink that calls exit is told once
-    if (r.group != nullptr && settle_with_group(r)) return;
-    if (!is_worth_reporting(*r.chain->result)) return;
     const bool known = is_told(r, r.chain->result->error());   // a finalizer threw it: the sink was told then
     if (f.type().has_handle_part) {
-        if ((f.state.load(acquire) & handle) != 0 && !known) return;   // order: [T4] sees what a dropped handle did
+        if ((f.state.load(acquire) & handle) != 0 && !known) return false;   // order: [T4] sees what a dropped handle did
         mark_read(f);
     }
     if (!known) report_unread(*r.pool, f, *r.chain->result);
+    return !known;
+}
+
+[[gnu::noinline]] bool settle_member(run_record& r) noexcept {
+    if (!settle_with_group(r) && is_worth_reporting(*r.chain->result)) settle_error(r);
+    return true;   // the group's stop may have had callbacks
+}
+
+}   // namespace
+
+bool settle(run_record& r) noexcept {
+    if (r.pool == nullptr || std::exchange(r.is_settled, true)) return false;   // a discarded task is nobody's error; a sink that calls exit is told once
+    if (r.group != nullptr) return settle_member(r);
+    return is_worth_reporting(*r.chain->result) && settle_error(r);
 }
 
 namespace {
@@ -157,6 +171,7 @@ void run_registered(run_record& r) {
         if (r.abandoned) r.chain->spent = nullptr;   // one of them may be what left the run
         else destroy_spent(r);
     }
+    r.chain->early = nullptr;   // nothing is left that it could fail
 }
 
 // True: whoever holds the handle has the outcome now, and this thread has touched the frame for the last time.

@@ -19,12 +19,14 @@ public:
     run_scope& operator=(const run_scope&) = delete;
 };
 
+// Whoever takes the error next holds it alone (O4).
+void forget_errors(run_record& r) noexcept;
+
 // Runs the frame's body, or only its chain if the record says so, and destroys what it captured. Within the record's scope.
 // Not noexcept, here and in all that runs it: forced unwinding passes through.
 inline void execute(frame& f, run_record& r) {
     f.type().execute(f, r);
-    if (r.body_chain.reported != nullptr) r.body_chain.reported = nullptr;   // whoever takes the error next holds it alone (O4)
-    if (r.told_before != nullptr) r.told_before = nullptr;
+    if (r.body_chain.reported != nullptr || r.told_before != nullptr) forget_errors(r);
 }
 
 creation_site site_of(const run_record& r) noexcept;

@@ -321,3 +321,90 @@ TEST_CASE("W1: a look for husks survives frames that are gone") {
     });
     check_end(pool);
 }
+
+namespace {
+
+// Tasks that an abrupt end drops: what they were told.
+struct dropped {
+    std::atomic<int> wrong{0}, chains{0}, deferred{0}, alive{0}, bodies{0};
+
+    // Empty: not cancelled any more.
+    auto expects(std::error_code cause) {
+        return lastly::finally([this, cause](const lastly::outcome& o) {
+            chains.fetch_add(1);
+            if (o.started() || o.cause() != cause || (cause && !o.cancelled())) wrong.fetch_add(1);
+        });
+    }
+};
+
+}   // namespace
+
+TEST_CASE("S1: whatever stands in the queue is dropped with its own cause, one after the other on the same thread") {
+    with_workers([](unsigned workers) {
+        sink_log log;
+        dropped all;
+        {
+            auto o = options(workers, &log);
+            o.chain_warning = 3;
+            lastly::pool pool(o);
+            lastly::cancel_source mine = lastly::with_cancel();
+            lastly::task_group group(pool), stopped_group(pool);
+            blockade held(pool, workers);
+            std::vector<lastly::task_handle<int>> handles;
+            mine.cancel(lastly::errc::deadline_exceeded);
+            stopped_group.cancel();
+            constexpr int rounds = 20;
+            for (int i = 0; i < rounds; ++i) {
+                const auto body = [&all, c = canary(all.alive)] { all.bodies.fetch_add(1); };
+                pool.detach(body, all.expects(lastly::errc::pool_shutdown));
+                pool.detach(body, mine.context(), all.expects(lastly::errc::deadline_exceeded));
+                pool.detach(body, lastly::finally([&all] {   // more than the record has room for, and one of them throws
+                                for (int n = 0; n < 6; ++n) {
+                                    lastly::this_task::defer([&all, n, wide = std::array<char, 64>{}] {
+                                        all.deferred.fetch_add(1 + wide[0]);
+                                        if (n == 3) throw std::runtime_error("deferred");
+                                    });
+                                }
+                            }));
+                pool.detach(body, lastly::finally([](lastly::result<void>& r) { r.set_value(); }), lastly::finally([] { throw std::runtime_error("attached"); }));
+                pool.detach(body, all.expects({}), lastly::finally([](lastly::result<void>& r) { r.set_value(); }));
+                pool.detach(body, lastly::finally([](lastly::result<void>& r) { r.set_error(std::make_exception_ptr(std::runtime_error("spoiled"))); }));
+                group.spawn(body, all.expects(lastly::errc::pool_shutdown));
+                stopped_group.spawn(body, all.expects(lastly::errc::cancelled));
+                handles.push_back(pool.submit([&all] { all.bodies.fetch_add(1); return 1; }, all.expects(lastly::errc::pool_shutdown)));
+                handles.push_back(pool.submit([&all] { all.bodies.fetch_add(1); return 1; }, all.expects(lastly::errc::cancelled)));
+                handles.back().cancel();
+                handles.push_back(pool.submit([&all] { all.bodies.fetch_add(1); return 1; }, lastly::finally([](lastly::result<int>& r) { r.set_value(7); })));
+            }
+            std::thread opener([&] {
+                await([&] { return all.chains.load() != 0; });   // the closer has begun
+                held.open();
+            });
+            const auto end = pool.shutdown_now();
+            opener.join();
+            CHECK(end.complete);
+            CHECK(end.ledger.balanced());
+            CHECK(end.ledger.cancelled == 7 * rounds);
+            CHECK(end.ledger.failed == rounds);
+            CHECK(end.ledger.succeeded == 3 * rounds + workers);
+            CHECK(end.ledger.finalizers_run == (11 + 2 + 6) * rounds);
+            CHECK(end.ledger.finalizers_thrown == 2 * rounds);
+            CHECK(end.ledger.held == handles.size());
+            for (std::size_t i = 0; i < handles.size(); i += 3) {
+                CHECK_THROWS_AS(handles[i].get(), lastly::task_cancelled);
+                CHECK_THROWS_AS(handles[i + 1].get(), lastly::task_cancelled);
+                CHECK(handles[i + 2].get() == 7);
+            }
+            CHECK(log.count(lastly::report_kind::failed) == rounds);
+            CHECK(log.count(lastly::report_kind::finalizer_failed) == 2 * rounds);
+            CHECK(log.count(lastly::report_kind::chain_long) == 1);
+            CHECK(all.chains == 7 * rounds);
+            CHECK(all.deferred == 6 * rounds);
+            CHECK_THROWS_AS(group.wait(), lastly::task_cancelled);
+            stopped_group.wait();
+        }
+        CHECK(all.wrong == 0);
+        CHECK(all.bodies == 0);
+        CHECK(all.alive == 0);
+    });
+}

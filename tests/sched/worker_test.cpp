@@ -118,3 +118,44 @@ TEST_CASE("P4: a body that another thread cancels while it sleeps has failed wit
         check_end(pool);
     });
 }
+
+TEST_CASE("S1: what a helper took over and cannot come to is dropped by the next one") {
+    for (int round = 0; round < 20; ++round) {
+        lastly::pool pool(options(1));
+        gate stuck;
+        std::atomic<int> chains{0};
+        {
+            blockade all(pool, 1);
+            pool.detach([] {}, lastly::finally([&] { stuck.pass(); }));
+            for (int i = 0; i < 200; ++i) pool.detach([] {}, lastly::finally([&] { chains.fetch_add(1); }));
+            std::thread first([&] { CHECK(pool.shutdown_now().complete); });
+            stuck.wait_for_arrivals(1);   // it owns the helpers' deque, and holds the rest of its batch there
+            std::thread second([&] { CHECK(pool.shutdown_now().complete); });
+            await([&] { return chains.load() == 200; });
+            stuck.open();
+            all.open();
+            first.join();
+            second.join();
+        }
+        check_end(pool);
+    }
+}
+
+TEST_CASE("S2: a helper whose time is up leaves what it took over to others") {
+    lastly::pool pool(options(1));
+    std::atomic<int> chains{0};
+    {
+        blockade all(pool, 1);
+        for (int i = 0; i < 200; ++i) {
+            pool.detach([] {}, lastly::finally([&] {
+                            chains.fetch_add(1);
+                            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+                        }));
+        }
+        const auto early = pool.shutdown_now(std::chrono::milliseconds(10));
+        CHECK_FALSE(early.complete);
+        CHECK(chains < 200);
+    }
+    await([&] { return chains.load() == 200; });   // the worker alone
+    check_end(pool);
+}

@@ -312,7 +312,7 @@ LASTLY_EXPORT void body_left_thread(run_record& r) noexcept;        // P4: it fa
 LASTLY_EXPORT void finalizer_threw(run_record& r) noexcept;         // within the catch
 LASTLY_EXPORT void finalizer_left_thread(run_record& r) noexcept;   // P4: counted as thrown, with thread_exited
 LASTLY_EXPORT const char* name_of(const run_record& r) noexcept;
-LASTLY_EXPORT void settle(run_record& r) noexcept;                  // an error that nobody can take goes to the sink
+LASTLY_EXPORT bool settle(run_record& r) noexcept;                  // an error that nobody can take goes to the sink; false: no code of the user's has run
 LASTLY_EXPORT bool stop_requested(run_record& r) noexcept;           // the first cause that the body is told of stays (E2)
 LASTLY_EXPORT void throw_if_stopped(run_record& r);
 LASTLY_EXPORT const context& context_of(run_record& r);             // made on demand; inside a finalizer one that never stops (C4)

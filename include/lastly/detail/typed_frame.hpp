@@ -153,8 +153,7 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
         run_rest(res, r);   // what destructors registered
         r.ended = LASTLY_FAULT("L5") ? outcome_kind::succeeded : res.kind();
         if (res.succeeded()) return;
-        settle(r);
-        run_rest(res, r);   // what the sink, or a stop callback of the group, registered
+        if (settle(r)) run_rest(res, r);   // what the sink, or a stop callback of the group, registered
     }
     static void run_rest(result<R>& res, run_record& r) {
         while (r.body_chain.deferred != nullptr || r.body_chain.spent != nullptr || r.body_chain.early != nullptr) {
