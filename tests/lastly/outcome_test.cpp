@@ -1,7 +1,9 @@
-// Outcomes and results as values: kinds, causes, errors, and what the setters do.
+// Outcomes and results as values: kinds, causes, errors, and what the setters do. Rule E3.
 #include <lastly/outcome.hpp>
 
 #include <lastly/pool.hpp>
+
+#include "tests/support/pools.hpp"
 
 #include <doctest/doctest.h>
 
@@ -296,4 +298,48 @@ TEST_CASE("outcome: the one inside a result cannot be assigned to, which would p
     CHECK(handle.get() == 7);
     CHECK(said.find("set_value") != std::string::npos);
     CHECK(pool.shutdown().ledger.finalizers_thrown == 0);
+}
+
+TEST_CASE("E3: a finalizer may replace the value, recover from a failure or a cancellation, and make a value fail") {
+    support::with_workers([](unsigned workers) {
+        lastly::pool pool(support::options(workers));
+        const auto recover = lastly::finally([](lastly::result<int>& r) { if (!r.succeeded()) r.set_value(-1); });
+        CHECK(pool.run([] { return 1; }, lastly::finally([](lastly::result<int>& r) { r.set_value(r.value() + 1); })) == 2);
+        CHECK(pool.run([]() -> int { throw std::runtime_error("x"); }, recover) == -1);
+        auto spoiled = pool.submit([] { return 1; }, lastly::finally([](lastly::result<int>& r) {
+                                       r.set_error(std::make_exception_ptr(std::runtime_error("spoiled")));
+                                   }));
+        CHECK_THROWS_WITH(spoiled.get(), "spoiled");
+        lastly::task_handle<int> cancelled;
+        {
+            support::blockade all(pool, workers);
+            cancelled = pool.submit([] { return 1; }, recover);
+            cancelled.cancel();
+        }
+        CHECK(cancelled.get() == -1);
+        std::string later;
+        CHECK(pool.run([] { return std::string("a"); }, lastly::finally([&](const lastly::outcome& o) { later = o.succeeded() ? "seen" : ""; }),
+                       lastly::finally([](lastly::result<std::string>& r) { r.value() += "b"; })) == "ab");
+        CHECK(later == "seen");
+        support::check_end(pool);
+    });
+}
+
+TEST_CASE("E3: the outcome of a rejected task cannot be changed") {
+    support::with_workers([](unsigned workers) {
+        support::sink_log log;
+        lastly::pool pool(support::options(workers, &log));
+        pool.close();
+        int refused = 0;
+        CHECK_THROWS_AS(pool.submit([] { return 1; }, lastly::finally([&](lastly::result<int>& r) {
+                                        try {
+                                            r.set_value(2);
+                                        } catch (const std::logic_error&) {
+                                            ++refused;
+                                        }
+                                    })).get(),
+                        lastly::task_rejected);
+        CHECK(refused == 1);
+        support::check_end(pool);
+    });
 }
