@@ -1,6 +1,6 @@
 // See branch.hpp, and lastly/detail/fork.hpp for scopes. Chains of branches: README.md here.
-// The thread that runs the branch. Invariants: 1. While a scope is open the record's chain is the branch's, and what was the task's, or
-// an outer branch's, waits in the scope. 2. A branch's chain runs before anybody is told that the branch is over.
+// The thread that runs the branch. Invariants: 1. While a scope is open the record points to the branch's chain, and the task's, or an
+// outer branch's, waits. 2. A branch's chain runs before anybody is told that the branch is over.
 #include "core/task/branch.hpp"
 
 #include "core/task/chain.hpp"
