@@ -2,9 +2,9 @@
 // An arena of `workers` slots, one of them the caller's, which computes as well; global_control allows no thread more.
 // within: the thread that made the backend. fork, fork_some, a group: inside `within`.
 // invoke: parallel_invoke as it is mostly written, which makes a context a call, or with one context for the whole recursion, which is
-// cheaper and gives up that an exception cancels no more than its own call. for: parallel_for by single indices, with one context, where
-// the number of branches is known when it runs; halves: parallel_invoke of two, again and again, as lastly has it there. group: one branch is called, the others are given to a task_group, which costs less than
-// run_and_wait.
+// cheaper and gives up that an exception cancels no more than its own call. Where the number of branches is known when it runs, with one
+// context: for: parallel_for by single indices; halves: parallel_invoke of two, again and again, as lastly has it there. group: one branch
+// is called, the others are given to a task_group, which costs less than run_and_wait.
 #pragma once
 
 #include "peers/cleanups.hpp"
