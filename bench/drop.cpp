@@ -2,7 +2,9 @@
 // One row a shape, `drop/<f0|f3>/w<workers>/<backend>`: finalizers a task, workers beside the caller, which helps. Each round has a pool
 // of its own, since lastly's has ended then; the first is not timed. `task_ns` is the rounds' median, in ns a dropped task.
 // Options beside Google Benchmark's: --tasks=N (default 1000000), --rounds=N timed rounds (default 5).
+#include "peers/cleanups.hpp"
 #include "peers/lastly_drop.hpp"
+#include "peers/moodycamel_drop.hpp"
 #include "rows.hpp"
 #include "workloads/drop.hpp"
 
@@ -37,12 +39,23 @@ void add(const std::string& row, const char* backend, const drop_shape& shape, c
     bench::add_benchmark(row + "/" + backend, s.rounds, [shape](benchmark::State& state) { measure<B>(state, shape); });
 }
 
+// `Room`: for a body of 16 bytes, three cleanups, of 8 bytes or std::function of 32, and who owns them.
+void add_moodycamel(const std::string& row, const drop_shape& shape, const settings& s) {
+    if (shape.three_cleanups) {
+        add<bench::moodycamel_drop<bench::boxed, 120>>(row, "moodycamel_pool", shape, s);
+        add<bench::moodycamel_drop<bench::spelled_out, 48>>(row, "moodycamel_pool_inline", shape, s);
+    } else {
+        add<bench::moodycamel_drop<bench::boxed, 16>>(row, "moodycamel_pool", shape, s);
+    }
+}
+
 void add_rows(const settings& s) {
     for (const bool three_cleanups : {false, true}) {
         for (const unsigned workers : {1u, 2u}) {
             const drop_shape shape{workers, s.tasks, three_cleanups};
             const std::string row = std::string("drop/") + (three_cleanups ? "f3" : "f0") + "/w" + std::to_string(workers);
             add<bench::lastly_drop>(row, "lastly", shape, s);
+            add_moodycamel(row, shape, s);
 #ifdef LASTLY_BENCH_ASIO
             add<bench::asio_drop<bench::boxed>>(row, "asio", shape, s);
             if (three_cleanups) add<bench::asio_drop<bench::spelled_out>>(row, "asio_inline", shape, s);

@@ -85,6 +85,7 @@ int main(int argc, char** argv) {
         if (!s.found) std::fprintf(stderr, "%s: no benchmark is called %s\n", argv[0], s.once.c_str());
         return s.found ? 0 : 2;
     }
+    bench::show_versions();
     benchmark::RunSpecifiedBenchmarks();
     benchmark::Shutdown();
     return 0;

@@ -55,7 +55,8 @@ void add_rows(const char* workload, std::size_t n, std::size_t rounds) {
         for (const unsigned workers : {1u, 2u}) {
             const std::string row = std::string(workload) + (cleaning ? "/chain/w" : "/plain/w") + std::to_string(workers) + "/";
             bench::for_each_fork_backend<W>([&]<class B>(const char* backend) {
-                bench::add_benchmark(row + backend, rounds, [=](benchmark::State& state) { measure<B, W>(state, workers, n, cleaning); });
+                const char* const peer = workers == 1 && bench::calls_alone<B> ? "unlike_" : "";
+                bench::add_benchmark(row + peer + backend, rounds, [=](benchmark::State& state) { measure<B, W>(state, workers, n, cleaning); });
             });
         }
     }

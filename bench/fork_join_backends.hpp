@@ -1,5 +1,6 @@
 // Every backend of fork-join that was found, each in its best form, by name: for programs that compare them.
 // for_each_fork_backend<W>(visit): calls visit.template operator()<Backend>(name) for each that can run workload W.
+// calls_alone<Backend>: with one thread it forks nothing, it calls, so that such a row says nothing about forking.
 // The main thread only. std::async is none of them: a thread a branch is no form of fork-join that gets to the end.
 #pragma once
 
@@ -30,6 +31,19 @@
 
 namespace bench {
 
+template <class B>
+inline constexpr bool calls_alone = false;
+#if defined(LASTLY_BENCH_OPENMP) && defined(__clang__)
+template <>
+inline constexpr bool calls_alone<openmp_fork> = true;
+#endif
+#ifdef LASTLY_BENCH_CITOR
+template <>
+inline constexpr bool calls_alone<citor_fork> = true;
+template <>
+inline constexpr bool calls_alone<citor_fork_all> = true;
+#endif
+
 template <fork_tree W, class Visit>
 void for_each_fork_backend(const Visit& visit) {
     const auto offer = [&]<class B>(const char* name) {
@@ -42,6 +56,7 @@ void for_each_fork_backend(const Visit& visit) {
         offer.template operator()<onetbb_fork<onetbb_invoke_shared>>("onetbb_invoke_shared");
     } else {
         offer.template operator()<onetbb_fork<onetbb_for_shared>>("onetbb_for_shared");
+        offer.template operator()<onetbb_fork<onetbb_invoke_halves>>("onetbb_invoke_halves");
     }
     offer.template operator()<onetbb_fork<onetbb_group_fork>>("onetbb_group");
 #endif
@@ -59,7 +74,8 @@ void for_each_fork_backend(const Visit& visit) {
     offer.template operator()<toomanycooks_fork>("toomanycooks");
 #endif
 #ifdef LASTLY_BENCH_CITOR
-    offer.template operator()<citor_fork>("citor");
+    if constexpr (W::is_full) offer.template operator()<citor_fork>("citor");
+    if constexpr (W::arity > 2) offer.template operator()<citor_fork_all>(W::is_full ? "citor_all" : "citor");
 #endif
 }
 

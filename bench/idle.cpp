@@ -61,7 +61,7 @@ void add_rows(const settings& s) {
     for (const unsigned workers : {1u, 2u, 8u}) {
         const std::string row = "idle/w" + std::to_string(workers);
         add<bench::lastly_pool>(row, "lastly", workers, s);
-        add<bench::moodycamel_pool<spelled_out, 48>>(row, "moodycamel_pool", workers, s);
+        add<bench::moodycamel_pool<spelled_out, 16>>(row, "moodycamel_pool", workers, s);
 #ifdef LASTLY_BENCH_ASIO
         add<bench::asio_execute<spelled_out>>(row, "asio", workers, s);
 #endif

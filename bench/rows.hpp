@@ -5,6 +5,10 @@
 #include "workloads/percentiles.hpp"
 #include "workloads/round_times.hpp"
 
+#ifdef LASTLY_BENCH_ONETBB
+#include <oneapi/tbb/version.h>
+#endif
+
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -65,6 +69,13 @@ inline bool read_number(std::string_view argument, std::string_view option, std:
     return error == std::errc() && rest == argument.data() + argument.size() && value >= least;
 }
 
+// Among what Google Benchmark prints about the machine. oneTBB's task groups differ from version to version.
+inline void show_versions() {
+#ifdef LASTLY_BENCH_ONETBB
+    benchmark::AddCustomContext("onetbb", std::to_string(TBB_VERSION_MAJOR) + "." + std::to_string(TBB_VERSION_MINOR));
+#endif
+}
+
 // A program's main. `takes(argument)`: it is one of the program's own options, and right; `add_rows()` follows when all are read.
 template <class Takes, class AddRows>
 int run_program(int argc, char** argv, Takes takes, AddRows add_rows) {
@@ -74,6 +85,7 @@ int run_program(int argc, char** argv, Takes takes, AddRows add_rows) {
         std::fprintf(stderr, "%s: unknown or wrong: %s\n", argv[0], argv[i]);
         return 2;
     }
+    show_versions();
     add_rows();
     benchmark::RunSpecifiedBenchmarks();
     benchmark::Shutdown();

@@ -66,7 +66,8 @@ void add_rows(const settings& s) {
             const std::string row = std::string("service/") + (over ? "over" : "half") + "/w" + std::to_string(workers);
             add<bench::lastly_service>(row, "lastly", shape, s);
             // One at a time: in a batch short requests would wait for a long one while another worker has nothing to do.
-            add<service_by_hand<bench::moodycamel_pool<spelled_out, 16, 1>>>(row, "moodycamel_pool", shape, s);
+            add<service_by_hand<bench::moodycamel_pool<spelled_out, 16, bench::looks_eagerly, 1>>>(row, "moodycamel_pool", shape, s);
+            add<service_by_hand<bench::moodycamel_pool<spelled_out, 16, bench::looks_long, 1>>>(row, "moodycamel_pool_long", shape, s);
 #ifdef LASTLY_BENCH_ASIO
             add<service_by_hand<bench::asio_execute<spelled_out>>>(row, "asio", shape, s);
 #endif

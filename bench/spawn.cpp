@@ -1,8 +1,10 @@
-// Spawning from inside: one task spawns empty tasks into a group and waits, with finalizers or without: lastly and oneTBB.
+// Spawning from inside: one task spawns empty tasks into a group and waits, with finalizers or without: lastly, and its peers.
 // One row a shape, `spawn/<f0|a1|a3|d1|d3>/w<workers>/<backend>`: no finalizer, attached ones, deferred ones. Each benchmark has a pool
 // of its own, warms it with one round and then times rounds; `task_ns` is their median, in ns a task.
 // Options beside Google Benchmark's: --tasks=N (default 1000000), --rounds=N timed rounds (default 5).
+#include "peers/cleanups.hpp"
 #include "peers/lastly_inside.hpp"
+#include "peers/moodycamel_spawn.hpp"
 #include "rows.hpp"
 #include "workloads/spawn.hpp"
 
@@ -32,9 +34,34 @@ void measure(benchmark::State& state, unsigned workers, std::size_t tasks, spawn
 }
 
 template <bench::spawn_backend B>
-void add(const std::string& row, const char* backend, unsigned workers, spawn_kind kind, const settings& s) {
+void add(const std::string& row, const std::string& backend, unsigned workers, spawn_kind kind, const settings& s) {
     const std::size_t tasks = s.tasks;
     bench::add_benchmark(row + "/" + backend, s.rounds, [=](benchmark::State& state) { measure<B>(state, workers, tasks, kind); });
+}
+
+// `Room`: for the group, a body of 16 bytes and its attached cleanups: of 8 bytes, or std::function of 32.
+template <class Cleanups, std::size_t Room>
+void add_moodycamel(const std::string& row, const std::string& suffix, unsigned workers, spawn_kind kind, const settings& s) {
+    add<bench::moodycamel_spawn<Cleanups, Room, bench::looks_eagerly>>(row, "moodycamel_pool" + suffix, workers, kind, s);
+    if (workers == 1) return;   // the caller alone: nobody searches
+    add<bench::moodycamel_spawn<Cleanups, Room, bench::looks_patiently>>(row, "moodycamel_pool_patient" + suffix, workers, kind, s);
+}
+void add_moodycamel(const std::string& row, unsigned workers, spawn_kind kind, const settings& s) {
+    using bench::boxed;
+    using bench::spelled_out;
+    switch (kind) {
+        case spawn_kind::plain: return add_moodycamel<boxed, 24>(row, "", workers, kind, s);
+        case spawn_kind::one_attached:
+            add_moodycamel<boxed, 56>(row, "", workers, kind, s);
+            return add_moodycamel<spelled_out, 32>(row, "_inline", workers, kind, s);
+        case spawn_kind::three_attached:
+            add_moodycamel<boxed, 120>(row, "", workers, kind, s);
+            return add_moodycamel<spelled_out, 48>(row, "_inline", workers, kind, s);
+        case spawn_kind::one_deferred:
+        case spawn_kind::three_deferred:
+            add_moodycamel<boxed, 24>(row, "", workers, kind, s);
+            return add_moodycamel<spelled_out, 24>(row, "_inline", workers, kind, s);
+    }
 }
 
 void add_rows(const settings& s) {
@@ -47,6 +74,7 @@ void add_rows(const settings& s) {
         for (const unsigned workers : {1u, 2u}) {
             const std::string row = std::string("spawn/") + shown + "/w" + std::to_string(workers);
             add<bench::lastly_inside>(row, "lastly", workers, kind, s);
+            add_moodycamel(row, workers, kind, s);
 #ifdef LASTLY_BENCH_ONETBB
             add<bench::onetbb_spawn<bench::boxed>>(row, "onetbb_group", workers, kind, s);
             if (kind != spawn_kind::plain) add<bench::onetbb_spawn<bench::spelled_out>>(row, "onetbb_group_inline", workers, kind, s);

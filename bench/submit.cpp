@@ -75,6 +75,7 @@ void add(const std::string& row, const std::string& backend, const submit_shape&
 template <class Cleanups, std::size_t Room>
 void add_by_hand(const std::string& row, const std::string& suffix, const submit_shape& shape, const settings& s) {
     add<bench::moodycamel_pool<Cleanups, Room>>(row, "moodycamel_pool" + suffix, shape, s);
+    add<bench::moodycamel_pool<Cleanups, Room, bench::looks_patiently>>(row, "moodycamel_pool_patient" + suffix, shape, s);
 #ifdef LASTLY_BENCH_ASIO
     add<bench::asio_execute<Cleanups>>(row, "asio" + suffix, shape, s);
     add<bench::asio_strand<Cleanups>>(row, "asio_strand" + suffix, shape, s);
@@ -100,11 +101,14 @@ void add_row(const submit_shape& shape, const settings& s) {
     add<bench::lastly_pool>(row, "lastly", shape, s);
     // Room for a body of 16 bytes and its attached cleanups: of 8 bytes, or std::function of 32.
     if (deferred || cleanups == 0) {
+        add_by_hand<boxed, 16>(row, "", shape, s);
+        if (deferred) add_by_hand<spelled_out, 16>(row, "_inline", shape, s);
+    } else if (cleanups == 1) {
         add_by_hand<boxed, 48>(row, "", shape, s);
-        if (deferred) add_by_hand<spelled_out, 48>(row, "_inline", shape, s);
+        add_by_hand<spelled_out, 24>(row, "_inline", shape, s);
     } else if (cleanups <= 3) {
         add_by_hand<boxed, 112>(row, "", shape, s);
-        add_by_hand<spelled_out, 48>(row, "_inline", shape, s);
+        add_by_hand<spelled_out, 40>(row, "_inline", shape, s);
     } else {
         add_by_hand<boxed, 336>(row, "", shape, s);
         add_by_hand<spelled_out, 96>(row, "_inline", shape, s);

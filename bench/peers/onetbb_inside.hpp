@@ -1,10 +1,10 @@
-// oneTBB as backends of what begins inside the pool: fork-join in four ways, and spawning into a task_group.
+// oneTBB as backends of what begins inside the pool: fork-join in five ways, and spawning into a task_group.
 // An arena of `workers` slots, one of them the caller's, which computes as well; global_control allows no thread more.
 // within: the thread that made the backend. fork, fork_some, a group: inside `within`.
 // invoke: parallel_invoke as it is mostly written, which makes a context a call, or with one context for the whole recursion, which is
-// cheaper and gives up that an exception cancels no more than its own call. for: parallel_for by single indices, with one context, where
-// the number of branches is known when it runs. group: one branch is called, the others are given to a task_group, which costs less than
-// run_and_wait.
+// cheaper and gives up that an exception cancels no more than its own call. Where the number of branches is known when it runs, with one
+// context: for: parallel_for by single indices; halves: parallel_invoke of two, again and again, as lastly has it there. group: one branch
+// is called, the others are given to a task_group, which costs less than run_and_wait.
 #pragma once
 
 #include "peers/cleanups.hpp"
@@ -93,6 +93,29 @@ struct onetbb_for_shared {
     void some(std::size_t count, const F& f) {
         if (count == 1) return f(0);
         oneapi::tbb::parallel_for(std::size_t{0}, count, f, oneapi::tbb::simple_partitioner(), context);
+    }
+};
+
+struct onetbb_invoke_halves {
+    oneapi::tbb::task_group_context context;
+    template <std::size_t Count, class F>
+    void each(const F& f) { some(Count, f); }
+    template <class F>
+    void some(std::size_t count, const F& f) {
+        if (count > 1) halves(f, 0, count);
+        else f(0);
+    }
+
+private:
+    // Branches first to last - 1, two at least.
+    template <class F>
+    void halves(const F& f, std::size_t first, std::size_t last) {
+        const std::size_t middle = first + (last - first) / 2;
+        const auto one = [&f](std::size_t i) { return [&f, i] { f(i); }; };
+        const auto more = [this, &f](std::size_t from, std::size_t to) { return [this, &f, from, to] { halves(f, from, to); }; };
+        if (last - first > 3) oneapi::tbb::parallel_invoke(more(first, middle), more(middle, last), context);
+        else if (last - first > 2) oneapi::tbb::parallel_invoke(one(first), more(middle, last), context);
+        else oneapi::tbb::parallel_invoke(one(first), one(middle), context);
     }
 };
 

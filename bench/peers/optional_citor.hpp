@@ -1,4 +1,4 @@
-// citor as a backend of fork-join: its own fork-join, branches on the caller's stack.
+// citor as two backends of fork-join: its own fork-join, branches on the caller's stack, each written out, or so many by index.
 // within: the thread that made the backend; it is one of the `workers` participants. fork, fork_some: inside `within`.
 // By default citor binds a thread to a CPU each, the caller included until the pool ends; and takes no more participants than there are
 // physical cores, unless their number is that of all CPUs and siblings are allowed. A pool that got fewer than were asked for aborts.
@@ -31,16 +31,26 @@ public:
             pool_.forkJoin<citor::HintsDefaults>([&] { spelled_out::guarded<cleanups_a_branch<C>>([&] { f(I); }, c); }...);
         }(std::make_index_sequence<Count>{});
     }
-    template <class C, class F>
-    void fork_some(const C& c, std::size_t count, const F& f) {
-        pool_.forkJoinAll<citor::HintsDefaults>(count, [&](std::size_t i) { spelled_out::guarded<cleanups_a_branch<C>>([&] { f(i); }, c); });
-    }
+
+protected:
+    citor::ThreadPool pool_;
 
 private:
     static citor::Affinity affinity(unsigned workers) {
         return workers == std::thread::hardware_concurrency() ? citor::Affinity::PerCpuSmtPair : citor::Affinity::PerCpu;
     }
-    citor::ThreadPool pool_;
+};
+
+class citor_fork_all : public citor_fork {
+public:
+    using citor_fork::citor_fork;
+
+    template <std::size_t Count, class C, class F>
+    void fork(const C& c, const F& f) { fork_some(c, Count, f); }
+    template <class C, class F>
+    void fork_some(const C& c, std::size_t count, const F& f) {
+        pool_.forkJoinAll<citor::HintsDefaults>(count, [&](std::size_t i) { spelled_out::guarded<cleanups_a_branch<C>>([&] { f(i); }, c); });
+    }
 };
 
 }   // namespace bench

@@ -33,6 +33,13 @@ concept fork_tree = requires(W& w, const W& given, const typename W::node& n, co
     given.check(std::uint64_t{});
 };
 
+// What its nodes are follows from them alone: a branch need not know the tree.
+template <class W>
+concept stateless_tree = fork_tree<W> && requires(const typename W::node& n) {
+    W::children_of(n);
+    W::leaf(n);
+};
+
 struct no_cleanup {};   // where a `cleanup` may stand
 template <class C>
 inline constexpr unsigned cleanups_a_branch = std::same_as<C, cleanup> ? 1 : 0;

@@ -34,8 +34,8 @@ public:
         return leaves == 1;
     }
     node root() const noexcept { return {0, leaves_}; }
-    children children_of(const node& n) const noexcept { return {n.first, n.leaves / arity}; }
-    std::uint64_t leaf(const node& n) const noexcept { return n.first; }
+    static children children_of(const node& n) noexcept { return {n.first, n.leaves / arity}; }
+    static std::uint64_t leaf(const node& n) noexcept { return n.first; }
     void check(std::uint64_t sum) const {
         if (sum != leaves_ * (leaves_ - 1) / 2) fail("a leaf was lost, or was waited for too briefly");
     }

@@ -36,13 +36,13 @@ public:
         if (depth == default_depth && nodes_ != default_nodes) fail("the tree is another one than that of other figures");
     }
     node root() const noexcept { return {mix(seed), depth_}; }
-    children children_of(const node& n) const noexcept {
+    static children children_of(const node& n) noexcept {
         if (n.depth_left == 0) return {};
         std::size_t found = 0;
         while (found < arity && n.hash < at_least[found]) ++found;
         return {n.hash, n.depth_left - 1, found};
     }
-    std::uint64_t leaf(const node&) const noexcept { return 1; }
+    static std::uint64_t leaf(const node&) noexcept { return 1; }
     void check(std::uint64_t nodes) const {
         if (nodes != nodes_) fail("a node was lost, or was waited for too briefly");
     }

@@ -1,6 +1,6 @@
 // Go's goroutines on three workloads: see ../README.md.
 // `submit`: the main goroutine starts the others, on a processor of its own beside the workers; they tell a WaitGroup, as one writes it.
-// `fib`, `skynet`: a goroutine a branch; results come by a channel with room for all of a node's, so that nobody waits to send.
+// `fib`, `skynet`: a goroutine a branch; a node's results and the WaitGroup for them are one allocation, which costs less than a channel.
 package main
 
 import (
@@ -35,10 +35,18 @@ func fib(n uint64) uint64 {
 	if n < 2 {
 		return n
 	}
-	other := make(chan uint64, 1)
-	go func() { other <- fib(n - 1) }()
+	var other struct {
+		over sync.WaitGroup
+		sum  uint64
+	}
+	other.over.Add(1)
+	go func() {
+		other.sum = fib(n - 1)
+		other.over.Done()
+	}()
 	mine := fib(n - 2)
-	return mine + <-other
+	other.over.Wait()
+	return mine + other.sum
 }
 
 func knownFib(n uint64) uint64 {
@@ -53,13 +61,21 @@ func skynet(first, leaves uint64) uint64 {
 	if leaves == 1 {
 		return first
 	}
-	results := make(chan uint64, 10)
-	for i := uint64(0); i < 10; i++ {
-		go func(from uint64) { results <- skynet(from, leaves/10) }(first + i*leaves/10)
+	var branches struct {
+		over sync.WaitGroup
+		sums [10]uint64
 	}
+	branches.over.Add(10)
+	for i := uint64(0); i < 10; i++ {
+		go func(i uint64) {
+			branches.sums[i] = skynet(first+i*leaves/10, leaves/10)
+			branches.over.Done()
+		}(i)
+	}
+	branches.over.Wait()
 	sum := uint64(0)
-	for i := 0; i < 10; i++ {
-		sum += <-results
+	for _, s := range branches.sums {
+		sum += s
 	}
 	return sum
 }
