@@ -91,6 +91,8 @@ class stolen_end {
 public:
     explicit stolen_end(branch_scope& s) noexcept : scope_(s) {}
     ~stolen_end() {
+        scope_.run.told_before = nullptr;   // its forker holds the error alone from now on (O4)
+        if (scope_.is(branch_scope::open)) close_branch(scope_);   // what that error's end deferred
         const bool failed = scope_.is(branch_scope::failed);
         if (failed) std::construct_at(&scope_.run.part->error, scope_.take_error());
         end_stolen(scope_.run, failed ? scope_.how : branch_end::well);
@@ -158,9 +160,9 @@ void run_stolen(worker& w, branch& b) {
 void end_stolen(run_record& r, branch_end how) noexcept {
     if (this_thread.self == nullptr) end_child();   // it forked
     account& books = this_thread.self->books;
+    r.told_before = nullptr;   // as above, where the process exits
     if (!LASTLY_FAULT("L3-branch")) books.main.take_finalizers(r);
     turn_to(books, nullptr);   // for a waiter that goes on with a task of another group
-    r.told_before = nullptr;   // its forker holds the error alone from now on (O4)
     finish(*r.part, how);
 }
 

@@ -40,6 +40,7 @@ namespace {
         publish(f, r);
         for (int i = 0; i < 1000; ++i) yield_thread();
     }
+    if (r.body_chain.deferred != nullptr || r.body_chain.early != nullptr) run_late(f, r);
     books.main.take_finalizers(r);
     const bool has_handle = f.type().has_handle_part;
     if (!has_handle || !std::exchange(r.is_counted, true)) {   // else what it called in `publish` has exited
@@ -187,6 +188,7 @@ void end_runs_here(std::error_code cause) {
             retire(*r->books);
             this_thread.current = r->outer;
             if (r->group != nullptr) leave_group(*r->books, *r->group, r->outer);
+            if (r->books->worker) turn_to(*r->books, nullptr);   // those beneath it may need whoever waits for the group
             tell_watchers(pool);
         } else if (r->rejected && r->pool != nullptr) {
             count_refusal(*r);   // the call never departs: it is beneath

@@ -72,7 +72,10 @@ frame* find_member(worker& w, group_core& g) noexcept {
 class awaiting {
 public:
     awaiting(worker& w, const group_core& g) noexcept : worker_(w), outer_(std::exchange(w.awaited, &g)) {}
-    ~awaiting() { worker_.awaited = outer_; }
+    ~awaiting() {
+        worker_.awaited = outer_;
+        turn_to(worker_.books, nullptr);   // also where the thread is left: chains that run in passing may need whoever waits for the group
+    }
     awaiting(const awaiting&) = delete;
     awaiting& operator=(const awaiting&) = delete;
 

@@ -132,7 +132,8 @@ finding steal_from_others(worker& w, bool& contended) noexcept {
         const std::uint32_t victim = (w.index + 1 + next_random(w.random) % (count - 1)) % count;
         if (const finding f = steal_from(w, w.pool.workers[victim], contended)) return f;
     }
-    return {};
+    deque_item item;   // what a helper holds, which may be stuck
+    return {w.pool.helpers.steal(item, contended) ? item.task : nullptr, nullptr};
 }
 
 branch* steal_branch_from_anybody(pool_core& pool) noexcept {

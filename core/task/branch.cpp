@@ -28,7 +28,7 @@ bool is_forked_from(const run_record& r, const run_record& wanted) noexcept {
     run_record& r = s.run;
     r.chain = s.chain.outer;
     r.finalizing = s.finalizing;
-    if (r.shown != nullptr) r.shown->progress.store(s.chain.shown_before, release);   // order: [F1] a walker that sees the phase sees the fields stored before it
+    if (r.shown != nullptr) r.shown->show_phase(r.finalizing ? phase::finalizing : phase::running);
     std::destroy_at(&s.chain);
     s.marks &= ~(branch_scope::open | branch_scope::ending);
 }

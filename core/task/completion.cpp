@@ -193,18 +193,49 @@ bool hand_to_handle(frame& f) noexcept {
 
 }   // namespace
 
+namespace {
+
+// What the end of the task's errors registered: they are gone, and another one stands for them.
+void run_without_error(run_record& r) {
+    while (r.body_chain.deferred != nullptr || r.body_chain.early != nullptr) {   // again if an error of these does the same
+        outcome_access::on_stack<void> last;
+        if (r.start) outcome_access::started(last.value);
+        if (r.ended == outcome_kind::cancelled) outcome_access::cancel(last.value, r.cause);
+        if (r.ended == outcome_kind::failed) outcome_access::fail(last.value, std::make_exception_ptr(std::runtime_error("lastly: the task's error is gone; its end deferred this")));
+        r.body_chain.result = &last.value;
+        run_registered(r);
+        forget_errors(r);
+    }
+}
+
+// Nobody has the handle: the result goes here.
+void end_result(frame& f, run_record& r) {
+    outcome last(*f.type().outcome_in(f));
+    r.body_chain.result = &last;
+    r.is_unheld = r.is_worn = true;   // from here on only deferred finalizers are left to run
+    const bool unread = (f.state.fetch_or(read, acq_rel) & read) == 0;   // order: [T5] one reporter only wins this
+    if (unread && is_worth_reporting(last)) report_unread(*f.owner.load(relaxed), f, last);   // order: this thread stored it or got it with the frame
+    f.type().destroy_result(f);
+    run_registered(r);
+}
+
+}   // namespace
+
+void run_late(frame& f, run_record& r) {
+    r.is_worn = true;
+    if (f.type().has_handle_part) run_registered(r);   // its outcome is there
+    else run_without_error(r);
+}
+
 void publish_to_handle(frame& f, run_record& r) noexcept {
     if (r.abandoned) keep_frames();
-    if (!r.is_unheld) {
+    if (r.is_unheld) {
+        run_registered(r);
+    } else {
         if (hand_to_handle(f)) return;
-        outcome last(*f.type().outcome_in(f));   // nobody will look at it
-        r.chain->result = &last;
-        r.is_unheld = r.is_worn = true;   // from here on only deferred finalizers are left to run
-        const bool unread = (f.state.fetch_or(read, acq_rel) & read) == 0;   // order: [T5] one reporter only wins this
-        if (unread && is_worth_reporting(last)) report_unread(*f.owner.load(relaxed), f, last);   // order: this thread stored it or got it with the frame
-        f.type().destroy_result(f);
+        end_result(f, r);
+        run_without_error(r);
     }
-    run_registered(r);
     f.show(phase::held, 0, 0);
     if ((f.state.fetch_or(done, acq_rel) & husk) == 0 && !r.abandoned) free_frame(f);   // order: [T4] a husk's finder frees after this
 }

@@ -10,6 +10,8 @@
 
 namespace lastly::detail {
 
+// What was registered after the chain's last look at it, when an error of the task's came to its end. Before the ledger counts.
+void run_late(frame& f, run_record& r);
 // After the ledger counted the task, within its run: publishes the outcome; frees the frame unless a handle or a husk keeps it.
 // What destructors of a result that nobody takes register runs here and is in the record's columns afterwards.
 void publish_to_handle(frame& f, run_record& r) noexcept;   // once more if the sink, or the result's destructor, calls exit

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <optional>
 #include <system_error>
+#include <pthread.h>
 #include <unistd.h>
 
 using namespace support;
@@ -367,4 +368,24 @@ TEST_CASE("groups: a member that destroys its group ends the process, with a mes
     for (int c = std::fgetc(told); c != EOF; c = std::fgetc(told)) text.push_back(static_cast<char>(c));
     CHECK(::pclose(told) != 0);
     CHECK(text.find("lastly: a member of a task_group destroys that group") != std::string::npos);
+}
+
+TEST_CASE("P4: whoever waits for a group is told before the chain runs of a task whose thread a member left in its wait") {
+    sink_log log;
+    lastly::pool pool(options(1, &log));
+    lastly::task_group group(pool);
+    std::atomic<bool> spawned{false}, told{false};
+    std::thread other([&] {
+        await([&] { return spawned.load(); });
+        CHECK_THROWS(group.wait());
+        told = true;
+    });
+    auto waiting = pool.submit([&] {
+        group.spawn([] { ::pthread_exit(nullptr); });
+        spawned = true;
+        group.wait();
+    }, lastly::finally([&] { await([&] { return told.load(); }); }));
+    waiting.wait();
+    other.join();
+    check_end(pool);
 }

@@ -298,3 +298,50 @@ TEST_CASE("P4: a finalizer that leaves its thread counts as thrown, the rest run
         }
     });
 }
+
+namespace {
+
+// Its end defers what counts.
+struct deferring_error : std::exception {
+    std::shared_ptr<void> end;
+    deferring_error(std::atomic<int>& late, std::atomic<int>& wrong)
+        : end(nullptr, [&late, &wrong](void*) {
+              lastly::this_task::defer([&late, &wrong](const lastly::outcome& o) {
+                  ++late;
+                  if (o.failed() && o.error() == nullptr) ++wrong;
+              });
+          }) {}
+};
+
+}   // namespace
+
+TEST_CASE("G1: what the end of a task's error defers runs in that task, not in the next one of its thread") {
+    with_workers([](unsigned workers) {
+        sink_log log;
+        lastly::pool pool(options(workers, &log));
+        std::atomic<int> late{0}, wrong{0}, own{0};
+        constexpr int rounds = 50;
+        const auto fail = [&] { throw deferring_error(late, wrong); };
+        pool.run([&] {
+            for (int i = 0; i < rounds; ++i) {
+                const auto innocent = [&] {
+                    const int before = late;
+                    lastly::this_task::defer([&] { ++own; });
+                    if (workers == 1 && late != before) ++wrong;
+                };
+                pool.detach(innocent);
+                pool.detach(fail);
+                pool.detach(innocent);
+                pool.detach([] {}, lastly::finally([](lastly::result<void>& r) { r.set_value(); }), lastly::finally(fail));   // the record was the last to hold it
+                pool.detach(innocent);
+                static_cast<void>(pool.submit([&] { fail(); return 1; }));   // nobody has the handle
+            }
+        });
+        pool.wait_idle();
+        CHECK(late == 3 * rounds);
+        CHECK(own == 3 * rounds);
+        CHECK(wrong == 0);
+        CHECK(pool.ledger().finalizers_attached == pool.ledger().finalizers_run);
+        check_end(pool);
+    });
+}

@@ -141,10 +141,8 @@ LASTLY_EXPORT void offer_all_branches(branch_deque& d) noexcept;
 struct branch_chain : chain_state {
     std::exception_ptr thrown{};              // by the branch itself
     outcome_access::on_stack<void> own{};     // what became of the branch
-    const std::uint64_t shown_before;         // by the header: so it looks again when the branch is over
 
-    branch_chain(run_record& r, std::byte* room, std::byte* room_end) noexcept
-        : shown_before(r.shown != nullptr ? r.shown->progress.load(relaxed) : 0) {   // order: only the holder writes it
+    branch_chain(run_record& r, std::byte* room, std::byte* room_end) noexcept {
         spare = room;
         spare_end = room_end;
         result = &own.value;

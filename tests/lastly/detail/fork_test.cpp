@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <stdexcept>
 
 using namespace support;
@@ -112,5 +113,64 @@ TEST_CASE("B2: a loop of branches that defer does not pile up memory") {
         }
     });
     CHECK(pool.ledger().finalizers_run == 1000);
+    check_end(pool);
+}
+
+TEST_CASE("G3: after a branch with a block and a chain, the header shows that the body runs and nothing is pending") {
+    lastly::pool pool(options(1));
+    pool.run([&] {
+        detail::run_record& r = *detail::current_run();
+        const auto shows = [&r](detail::phase p, unsigned pending) {
+            const std::uint64_t now = r.shown->progress.load(detail::relaxed);
+            return detail::phase_of(now) == p && detail::pending_of(now) == pending;
+        };
+        REQUIRE(shows(detail::phase::running, 0));
+        for (int i = 0; i < 3; ++i) {
+            parallel_invoke(pool, [&](lastly::task_context& here) {
+                lastly::defer_frame block(here);
+                block.defer([] {});
+                this_task::defer([&] { CHECK(shows(detail::phase::finalizing, 0)); });   // while one of the block is pending
+                CHECK(shows(detail::phase::running, 2));
+            });
+            CHECK(shows(detail::phase::running, 0));
+            parallel_invoke(pool, [&](lastly::task_context& here) {
+                lastly::defer_frame block(here);
+                block.defer([&] {
+                    this_task::defer([] {});   // within a finalizer
+                    CHECK(shows(detail::phase::finalizing, 1));
+                });
+            });
+            CHECK(shows(detail::phase::running, 0));
+        }
+        this_task::defer([] {});
+        CHECK(shows(detail::phase::running, 1));
+    });
+    check_end(pool);
+}
+
+TEST_CASE("B2: what the end of a stolen branch's error defers runs before the fork is over") {
+    lastly::pool pool(options(2));
+    std::atomic<int> late{0};
+    struct error : std::exception {
+        std::shared_ptr<void> end;
+    };
+    pool.run([&] {
+        std::atomic<bool> begun{false};
+        parallel_invoke(pool, [&] { await([&] { return begun.load(); }); }, [&] {
+            begun = true;
+            try {
+                parallel_invoke(pool, [&] {
+                    this_task::defer([&] {
+                        error e;
+                        e.end = std::shared_ptr<void>(nullptr, [&](void*) { this_task::defer([&] { ++late; }); });
+                        throw e;
+                    });
+                });
+            } catch (const error&) {
+            }
+        });
+        CHECK(late == 1);
+    });
+    CHECK(pool.ledger().finalizers_run == 2);
     check_end(pool);
 }
