@@ -199,6 +199,17 @@ void finalizer_left_thread(run_record& r) noexcept {
     r.chain->reported = std::move(error);
 }
 
+bool attached_threw(run_record& r, frame* f) {
+    settle_early(r);   // what its defer could not store threw before
+    if (!is_forced_unwind()) {
+        finalizer_threw(r);
+        return false;
+    }
+    finalizer_left_thread(r);
+    if (r.body_is_over) do_in_passing([&] { f->type().finish(*f, r); });   // the rest runs while the thread unwinds
+    return true;
+}
+
 void abandon(run_record& r, std::error_code cause) {
     r.abandoned = true;
     r.returned = r.run - r.thrown;   // a finalizer that was left counts as run

@@ -12,7 +12,7 @@ LASTLY_EXPORT void begin_refusal(run_record& r, pool_core* pool) noexcept;
 LASTLY_EXPORT void end_refusal(run_record& r) noexcept;
 [[noreturn]] LASTLY_EXPORT void throw_rejected(std::error_code cause);
 
-inline void prepare_frame(frame& f, const frame_ops& ops, creation_site site) noexcept {
+[[gnu::always_inline]] inline void prepare_frame(frame& f, const frame_ops& ops, creation_site site) noexcept {
     const std::uint64_t last = f.generation();
     const std::uint64_t next = last != 0 ? last + 1 : first_generation(f);
     f.progress.store(make_progress(next, 0, ops.attached, phase::building), release);   // order: [F2] a walker that sees a newer field sees that this frame is building

@@ -310,6 +310,7 @@ LASTLY_EXPORT void destroy_spent(run_record& r) noexcept;
 LASTLY_EXPORT void body_threw(run_record& r) noexcept;              // within the catch
 LASTLY_EXPORT void body_left_thread(run_record& r) noexcept;        // P4: it failed with thread_exited
 LASTLY_EXPORT void finalizer_threw(run_record& r) noexcept;         // within the catch
+LASTLY_EXPORT bool attached_threw(run_record& r, frame* f);         // likewise, an attached one; true: the thread is left, and the rest ran (P4)
 LASTLY_EXPORT void finalizer_left_thread(run_record& r) noexcept;   // P4: counted as thrown, with thread_exited
 LASTLY_EXPORT const char* name_of(const run_record& r) noexcept;
 LASTLY_EXPORT bool settle(run_record& r) noexcept;                  // an error that nobody can take goes to the sink; false: no code of the user's has run

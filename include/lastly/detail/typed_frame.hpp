@@ -206,7 +206,7 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
         ((count - 1 - I < r.attached_pending ? run_one(finalizer_at<count - 1 - I>(f), count - 1 - I, &f, res, r) : void()), ...);   // last listed first
     }
     template <class Finalizer>
-    static void run_one(Finalizer& callable, std::size_t position, frame* f, result<R>& res, run_record& r) {
+    [[gnu::always_inline]] static void run_one(Finalizer& callable, std::size_t position, frame* f, result<R>& res, run_record& r) {
         r.attached_pending = static_cast<std::uint8_t>(position);
         if (f != nullptr) f->show_attached(position);
         if (LASTLY_FAULT("G2") && !r.start) return;
@@ -216,13 +216,7 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
             if (LASTLY_FAULT("G1")) callable(res);
             if (!LASTLY_FAULT("L3-returned")) ++r.returned;
         } catch (...) {
-            settle_early(r);   // what its defer could not store threw before
-            if (is_forced_unwind()) {   // the rest runs while the thread unwinds (P4)
-                finalizer_left_thread(r);
-                if (r.body_is_over) do_in_passing([&] { f->type().finish(*f, r); });
-                throw;
-            }
-            finalizer_threw(r);
+            if (attached_threw(r, f)) throw;
             if (!res.succeeded()) outcome_access::drop_value(res);
         }
         run_pending(res, r);
