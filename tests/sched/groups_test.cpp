@@ -381,7 +381,10 @@ TEST_CASE("P4: whoever waits for a group is told before the chain runs of a task
         told = true;
     });
     auto waiting = pool.submit([&] {
-        group.spawn([] { ::pthread_exit(nullptr); });
+        group.spawn([] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(50));   // the other one sleeps by now, most likely
+            ::pthread_exit(nullptr);
+        });
         spawned = true;
         group.wait();
     }, lastly::finally([&] { await([&] { return told.load(); }); }));
