@@ -136,7 +136,7 @@ TEST_CASE("run: a task that follows another on its thread knows nothing of that 
         std::atomic<int> plain{0}, told{0}, finalizers{0};
         const auto follower = [&] {
             pool.detach([&](lastly::task_context& t) { plain += !t.stop_requested() && !t.context().stop_requested() ? 1 : 0; },
-                        lastly::finally([&](const lastly::outcome& o) { finalizers += o.succeeded() ? 1 : 0; }));
+                        lastly::finally([&](const lastly::outcome& what) { finalizers += what.succeeded() ? 1 : 0; }));
         };
         const auto many = [&](lastly::task_context& t) {
             for (int i = 0; i < 30; ++i) t.defer([&] { ++finalizers; });
