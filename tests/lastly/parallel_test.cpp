@@ -140,7 +140,7 @@ TEST_CASE("B1: a recursion deeper than the deque is one task") {
         std::function<void(int)> dive = [&](int depth) {
             if (depth != 0) parallel_invoke(pool, [&] { dive(depth - 1); }, [] {});
         };
-        dive(3000);   // more than a deque holds: what has no room runs in order
+        dive(2000);   // more than a deque holds: what has no room runs in order
     });
     CHECK(pool.ledger().accepted == before.accepted + 1);
     check_end(pool);

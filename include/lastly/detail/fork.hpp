@@ -177,8 +177,8 @@ struct branch_scope {
     bool is(std::uint32_t mark) const noexcept { return (marks & mark) != 0; }
     // The branch runs here, to its end.
     template <class F> void run_branch(F&& f);
-    // Without its chain's run: what comes next ends the scope.
-    template <class F> void call_branch(F&& f);
+    // Without its chain's run: what comes next closes it. Finalizers may use the context, too.
+    template <class F, class Context> void call_branch(F&& f, Context& here);
     // A branch that runs here is about to defer, or has thrown: it gets a chain of its own.
     void open_chain() noexcept {
         std::construct_at(&chain, run, room, room + room_bytes);
@@ -200,10 +200,9 @@ LASTLY_EXPORT void join_in_passing(branch& b, branch_scope& s, branch_deque& d, 
 LASTLY_EXPORT void end_fork(branch_scope& s);
 LASTLY_EXPORT void tell_branch_error(run_record& r, const std::exception_ptr& error, branch_end how) noexcept;
 
-template <class F>
-[[gnu::always_inline]] inline void branch_scope::call_branch(F&& f) {
+template <class F, class Context>
+[[gnu::always_inline]] inline void branch_scope::call_branch(F&& f, Context& here) {
     if (LASTLY_FAULT("B1") && is(failed)) return;
-    std::conditional_t<(sizeof(F) > 0), task_context, void> here(run);   // complete where this is compiled; its finalizers may use it, too
     try {
         f(here);
     } catch (...) {
@@ -213,7 +212,8 @@ template <class F>
 
 template <class F>
 [[gnu::always_inline]] inline void branch_scope::run_branch(F&& f) {
-    call_branch(f);
+    std::conditional_t<(sizeof(F) > 0), task_context, void> here(run);   // complete where this is compiled
+    call_branch(f, here);
     if (is(open)) close_branch(*this);
 }
 
@@ -240,23 +240,23 @@ struct invoked_branch : branch {
 
 // Branches 0 to I: the others are on offer while the first runs; each is then taken back, or waited for, in their numbers' order.
 // The chain of the last one that ran may be left to run.
-template <std::size_t I, class Callables>
-[[gnu::always_inline]] inline void fork_up_to(branch_scope& s, branch_deque& d, const Callables& all) {
+template <std::size_t I, class Context, class Callables>
+[[gnu::always_inline]] inline void fork_up_to(branch_scope& s, branch_deque& d, Context& here, const Callables& all) {
     const auto& callable = std::get<I>(all);
     if constexpr (I == 0) {
         if constexpr (std::tuple_size_v<Callables> > 2) offer_all_branches(d);   // siblings: each may be as long as all the others
-        s.call_branch(callable);
+        s.call_branch(callable, here);
     } else {
         invoked_branch b(s, callable);
         const std::int64_t at = d.push(b);
         try {
-            fork_up_to<I - 1>(s, d, all);
+            fork_up_to<I - 1>(s, d, here, all);
             if (s.is(branch_scope::open)) close_branch(s);
         } catch (...) {   // forced unwinding: the branch's own exceptions are in the scope
             join_in_passing(b, s, d, at);
             throw;
         }
-        if (d.pop(at)) s.call_branch(callable);
+        if (d.pop(at)) s.call_branch(callable, here);
         else join_stolen(b, s);
     }
 }
@@ -274,8 +274,9 @@ void run_in_order(branch_scope& s, const Callables& all) {
 // A call of parallel_invoke, within a task of the pool that has this deque, with room in it.
 template <class... Branch>
 [[gnu::always_inline]] inline void fork(run_record& r, branch_deque& d, const std::tuple<Branch...>& all) {
+    std::conditional_t<(sizeof...(Branch) > 0), task_context, void> here(r);   // complete where this is compiled; its branches' finalizers may use it, too
     branch_scope s(r);
-    fork_up_to<sizeof...(Branch) - 1>(s, d, all);
+    fork_up_to<sizeof...(Branch) - 1>(s, d, here, all);
     if (s.marks != 0) end_fork(s);
 }
 // Without.
