@@ -72,7 +72,7 @@ void run_here(pool_core& pool, account& books, frame& f) {
     if (!books.worker) books.withdrawn.add();
     const stay_inside here(pool, books);
     nothing_caught fresh;   // the submission may lie within a catch
-    run_from_queue(pool, books, f);
+    task_runner(pool, books).run_all(&f, [] { return nullptr; });
     fresh.restore();
 }
 

@@ -36,24 +36,20 @@ namespace {
 
 // The chain has run: the outcome is counted, then published.
 [[gnu::always_inline]] inline void conclude(pool_core& pool, account& books, frame& f, run_record& r) noexcept {
+    const bool has_handle = f.type().has_handle_part;
     if (LASTLY_FAULT("O4-count")) {
-        publish(f, r);
+        publish(f, r, has_handle);
         for (int i = 0; i < 1000; ++i) yield_thread();
     }
     if (r.body_chain.deferred != nullptr || r.body_chain.early != nullptr) run_late(f, r);
     books.main.take_finalizers(r);
-    const bool has_handle = f.type().has_handle_part;
     if (!has_handle || !std::exchange(r.is_counted, true)) {   // else what it called in `publish` has exited
         count_outcome(books, r.ended);
         if (has_handle) books.handed_out.add();
         if (pool.options.capacity != 0) give_room_back(pool);   // whoever is told of the outcome finds room
     }
-    if (has_handle) {
-        if (!LASTLY_FAULT("O4-count")) publish_to_handle(f, r);
-        books.main.take_finalizers(r);   // what was registered meanwhile
-    } else if (!r.abandoned && !LASTLY_FAULT("O4-count")) {
-        free_frame(f);
-    }
+    if (!LASTLY_FAULT("O4-count")) publish(f, r, has_handle);
+    if (has_handle) books.main.take_finalizers(r);   // what was registered meanwhile
 }
 
 // Nothing of it is left.
@@ -141,7 +137,7 @@ void task_runner::prepare() noexcept {
     if (books_.worker && this_thread.self != nullptr) record_.forks = &this_thread.self->branches;
 }
 
-[[gnu::always_inline]] inline void task_runner::run_one(frame& f) {
+[[gnu::always_inline]] inline void task_runner::run(frame& f) {
     run_record& r = record_;
     static_cast<run_marks&>(r) = run_marks();
     if (const std::uint32_t number = f.state.load(relaxed) >> group_shift; number != number_) {   // order: this thread holds the frame
@@ -163,12 +159,10 @@ void task_runner::prepare() noexcept {
     }
 }
 
-void task_runner::run(frame& f) { run_one(f); }
-
 void task_runner::run_all(frame* f, frame* (*next)(void*), void* argument) {
     for (; f != nullptr; f = next(argument)) {
         if (f->type().has_handle_part && take_from_queue(*f) == take_result::was_husk) continue;
-        run_one(*f);
+        run(*f);
     }
 }
 

@@ -122,7 +122,7 @@ public:
     task_runner& operator=(const task_runner&) = delete;
 
     // A frame that this thread has the sole right to.
-    void run(frame& f);
+    inline void run(frame& f);   // for execution.cpp, which defines it
     // That frame, then what `next` gives until that is null, all taken from queues (a husk is thrown away).
     void run_all(frame* f, frame* (*next)(void*), void* argument);
     template <class Next>
@@ -133,7 +133,6 @@ public:
 private:
     friend class run_end;
     void prepare() noexcept;
-    void run_one(frame& f);
 
     pool_core& pool_;
     account& books_;
@@ -143,9 +142,6 @@ private:
     bool goes_on_ = false;       // for that group, after a member
     run_record record_;
 };
-inline void run_from_queue(pool_core& pool, account& books, frame& f) {
-    task_runner(pool, books).run_all(&f, [](void*) -> frame* { return nullptr; }, nullptr);
-}
 // No body that runs on this thread goes on (P2): the chains of all of them run, innermost first, and their waiters are told. If a finalizer leaves the
 // thread meanwhile, whoever catches that calls it again for the rest.
 void end_runs_here(std::error_code cause);

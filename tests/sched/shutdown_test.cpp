@@ -256,16 +256,13 @@ TEST_CASE("S2: a worker's exit hook does not outlast the limit of a shutdown") {
 TEST_CASE("S1: the caller of an abrupt end helps with what a worker took over and cannot come to") {
     for (int round = 0; round < 50; ++round) {
         lastly::pool pool(options(1));
-        gate stuck;
-        std::atomic<int> chains{0};
         {
             blockade all(pool, 1);
-            pool.detach([] {}, lastly::finally([&] { stuck.pass(); }));
-            for (int i = 0; i < 200; ++i) pool.detach([] {}, lastly::finally([&] { chains.fetch_add(1); }));
+            stuck_batch batch(pool);
             std::thread closer([&] { CHECK(pool.shutdown_now().complete); });
             all.open();
-            await([&] { return chains.load() == 200; });   // while the one worker hangs in the first finalizer, or the caller does
-            stuck.open();
+            await([&] { return batch.other_chains.load() == batch.others; });   // while the one worker hangs in the first finalizer, or the caller does
+            batch.first.open();
             closer.join();
         }
         check_end(pool);

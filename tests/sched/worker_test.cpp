@@ -122,17 +122,14 @@ TEST_CASE("P4: a body that another thread cancels while it sleeps has failed wit
 TEST_CASE("S1: what a helper took over and cannot come to is dropped by the next one") {
     for (int round = 0; round < 20; ++round) {
         lastly::pool pool(options(1));
-        gate stuck;
-        std::atomic<int> chains{0};
         {
             blockade all(pool, 1);
-            pool.detach([] {}, lastly::finally([&] { stuck.pass(); }));
-            for (int i = 0; i < 200; ++i) pool.detach([] {}, lastly::finally([&] { chains.fetch_add(1); }));
+            stuck_batch batch(pool);
             std::thread first([&] { CHECK(pool.shutdown_now().complete); });
-            stuck.wait_for_arrivals(1);   // it owns the helpers' deque, and holds the rest of its batch there
+            batch.first.wait_for_arrivals(1);   // it owns the helpers' deque, and holds the rest of its batch there
             std::thread second([&] { CHECK(pool.shutdown_now().complete); });
-            await([&] { return chains.load() == 200; });
-            stuck.open();
+            await([&] { return batch.other_chains.load() == batch.others; });
+            batch.first.open();
             all.open();
             first.join();
             second.join();

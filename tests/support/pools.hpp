@@ -97,6 +97,17 @@ private:
     std::shared_ptr<gate> gate_ = std::make_shared<gate>();   // bodies may still be leaving it when this object goes
 };
 
+// Queued tasks of whose chains the first one hangs until it is opened; whoever took the others over with it comes to none of them before.
+struct stuck_batch {
+    explicit stuck_batch(lastly::pool& pool) {
+        pool.detach([] {}, lastly::finally([this] { first.pass(); }));
+        for (int i = 0; i < others; ++i) pool.detach([] {}, lastly::finally([this] { other_chains.fetch_add(1); }));
+    }
+    static constexpr int others = 200;
+    gate first;
+    std::atomic<int> other_chains{0};
+};
+
 // Counts how many of its kind are alive.
 class canary {
 public:
