@@ -1,10 +1,12 @@
 // The worker's loop: own tasks, then a search, then sleep. See worker.hpp, and README.md here.
 #include "core/sched/worker.hpp"
 
+#include "core/base/prefetch.hpp"
 #include "core/base/process.hpp"
 #include "core/base/test_point.hpp"
 #include "core/sched/pool_core.hpp"
 #include "core/structures/frame_store.hpp"
+#include "core/structures/slab.hpp"
 #include "lastly/detail/fault.hpp"
 #include "lastly/detail/thread_block.hpp"
 
@@ -54,9 +56,12 @@ std::size_t take_over(const taker& t, std::size_t kept, frame** first) noexcept 
     if (got == 0) return 0;
     if (kept != 0) *first = batch[0];
     LASTLY_POINT("batch-taken");
-    queue_up(t, got - kept, [&batch, kept](std::size_t i) {
-        __builtin_prefetch(batch[kept + i], 1);   // its lines lie in the submitter's cache, or in memory
-        return deque_item{batch[kept + i], look_at_task};
+    const bool are_long = bytes_of_block(batch[0]) > cache_line;   // a guess from one of them: a frame's own header is not here yet
+    queue_up(t, got - kept, [&batch, kept, are_long](std::size_t i) {
+        frame* const f = batch[kept + i];
+        prefetch_for_write(f);   // its lines lie in the submitter's cache, or in memory
+        if (are_long) prefetch_for_write(f->at(cache_line));
+        return deque_item{f, look_at_task};
     });
     t.books.taken.add(got);   // after they can be found in the deque: nobody who looks for work misses them meanwhile
     return got;
@@ -118,7 +123,7 @@ finding steal_from(worker& w, worker& victim, bool& contended) noexcept {
     std::size_t begin = most_stolen;   // from behind: what was the oldest there is the oldest here
     bool is_contended = false;
     for (std::size_t left = std::min(victim.tasks.size() / 2, most_stolen); left > 0 && victim.tasks.steal(more[begin - 1], is_contended); --left) {
-        __builtin_prefetch(more[--begin].task, 1);   // its lines lie in the victim's cache
+        prefetch_for_write(more[--begin].task);   // its lines lie in the victim's cache
     }
     LASTLY_POINT("some-stolen");
     queue_up(taker_of(w), most_stolen - begin, [&more, begin](std::size_t i) { return more[begin + i]; });
@@ -194,12 +199,22 @@ void stop_searching(pool_core& pool) noexcept {
     if (pool.idle.stop_search() && any_queue_has_work(pool)) pool.idle.notify();
 }
 
+// From the injector, by a worker that does not search: nobody need know that its own deque was empty.
+frame* take_next_batch(worker& w) noexcept {
+    frame* const f = take_batch(taker_of(w));
+    if (f != nullptr) w.pool.idle.notify();   // for the rest of it
+    return f;
+}
+
 // Searches, and sleeps when there is nothing. Nothing: the pool is gone.
 finding search(worker& w, bool is_searcher) noexcept {
     pool_core& pool = w.pool;
     if (this_thread.self == nullptr) end_child();
     turn_to(w.books, nullptr);
-    if (!is_searcher && pool.idle.start_search()) on_idle(pool);
+    if (!is_searcher) {
+        if (frame* const f = take_next_batch(w)) return {f, nullptr};
+        if (pool.idle.start_search()) on_idle(pool);
+    }
     for (;;) {
         if (w.is_stand_in && pool.stand_ins.excess.load(relaxed) != 0) {   // order: a hint; lie_down_if_excess decides
             stop_searching(pool);

@@ -4,6 +4,7 @@
 // when all of a slab's blocks lie in the depot.
 #pragma once
 
+#include "core/base/prefetch.hpp"
 #include "core/structures/magazine.hpp"
 #include "lastly/detail/frame.hpp"
 #include "lastly/detail/thread_block.hpp"
@@ -25,13 +26,19 @@ public:
 // Aligned to a cache line.
 [[gnu::noinline, gnu::cold]] void* allocate_elsewhere(block_kind kind, std::uint32_t size_class) noexcept;   // not from the loaded magazine
 [[gnu::noinline, gnu::cold]] void release_elsewhere(block_kind kind, std::uint32_t size_class, void* block) noexcept;
+// A block's lines may still lie in the cache of the core where it was freed: they are asked for so many allocations ahead.
+inline constexpr std::uint32_t blocks_ahead = 8;
+inline void prefetch_block(void* block, block_size size) noexcept {
+    prefetch_for_write(block);
+    if (size.usable > cache_line) prefetch_for_write(static_cast<std::byte*>(block) + cache_line);
+}
 inline void* allocate_block(block_kind kind, block_size size) noexcept {
     frame_cache* const cache = this_thread.frames;
     if (cache == nullptr) return allocate_elsewhere(kind, size.size_class);
     magazine* const m = cache->of[static_cast<int>(kind)][size.size_class].loaded;
     if (m == nullptr || m->count == 0) return allocate_elsewhere(kind, size.size_class);
     const std::uint32_t left = --m->count;
-    if (left >= 8) __builtin_prefetch(m->blocks[left - 8], 1);   // its line may still lie in another core's cache
+    if (left >= blocks_ahead) prefetch_block(m->blocks[left - blocks_ahead], size);
     return m->blocks[left];
 }
 inline void release_block(block_kind kind, block_size size, void* block) noexcept {

@@ -75,6 +75,10 @@ slab_info& info_of(const void* block) noexcept {
     return r.slabs[(reinterpret_cast<std::uintptr_t>(block) - reinterpret_cast<std::uintptr_t>(&r)) / slab_bytes];
 }
 
+std::size_t bytes_of_block(const void* block) noexcept {
+    return bytes_of((info_of(block).use.load(relaxed) - 1) >> 2);   // order: set before the block was handed out
+}
+
 std::uint32_t slab_number(const void* block) noexcept {
     region& r = region::of(block);
     const auto i = (reinterpret_cast<std::uintptr_t>(block) - reinterpret_cast<std::uintptr_t>(&r)) / slab_bytes;

@@ -39,6 +39,7 @@ struct region {
 static_assert(sizeof(region) <= slab_bytes);
 
 slab_info& info_of(const void* block) noexcept;
+std::size_t bytes_of_block(const void* block) noexcept;              // what a block holds, by its slab's class
 std::uint32_t slab_number(const void* block) noexcept;   // unique, at least 1, below 2^24
 std::byte* slab_at(std::uint32_t number) noexcept;
 

@@ -54,6 +54,7 @@ TEST_CASE("slab: its number leads back to it from any block inside") {
     CHECK(detail::slab_at(number) == s);
     CHECK(detail::slab_number(s + detail::slab_bytes - 1) == number);
     CHECK(&detail::info_of(s + 4096) == &detail::info_of(s));
+    CHECK(detail::bytes_of_block(s + 4096) == detail::bytes_of(0));
     CHECK(detail::info_of(s).use.load(detail::relaxed) == 1 + (0 << 2 | static_cast<std::uint32_t>(block_kind::node)));
     detail::give_slabs(s);
     CHECK(detail::info_of(s).use.load(detail::relaxed) == 0);
