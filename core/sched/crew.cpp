@@ -156,7 +156,10 @@ bool hand_over(worker& w) noexcept {
 
 }   // namespace
 
-bool revive_crew(pool_core& pool) noexcept {
+namespace {
+
+// Some of them have a thread again.
+bool restart_lost_workers(pool_core& pool) noexcept {
     const std::lock_guard lock(pool.stand_ins.growth);   // one thread at a time does so; the owner may be leaving its threads to themselves
     bool any = false;
     for (unsigned i = 0; i < pool.workers.size(); ++i) {
@@ -173,6 +176,14 @@ bool revive_crew(pool_core& pool) noexcept {
         any = true;
     }
     return any;
+}
+
+}   // namespace
+
+bool revive_crew(pool_core& pool) noexcept {
+    if (restart_lost_workers(pool)) return true;
+    tell_watchers(pool);   // who saw one at work meanwhile
+    return false;
 }
 
 void replace_thread(worker& w) noexcept {

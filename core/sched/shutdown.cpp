@@ -277,7 +277,7 @@ void on_idle(pool_core& pool) noexcept {
         pool.anchor->gate().fetch_or(gate_gone, seq_cst);            // order: [G1] the final state; [I4] before the seats are emptied
         pool.idle.wake_all();
     }
-    if (is_quiescent(pool) || is_left_alone(pool)) pool.quiet.notify_all();   // else whoever watches would only look, and sleep again
+    pool.quiet.notify_all_if([&pool] { return is_quiescent(pool) || is_left_alone(pool); });   // else who waits would only look, and sleep again
 }
 
 shutdown_report shut_down(pool_core& pool, bool abrupt, std::chrono::nanoseconds limit) {

@@ -56,7 +56,7 @@ std::size_t take_over(const taker& t, std::size_t kept, frame** first) noexcept 
     if (got == 0) return 0;
     if (kept != 0) *first = batch[0];
     LASTLY_POINT("batch-taken");
-    const bool are_long = bytes_of_block(batch[0]) > cache_line;   // a guess from one of them: a frame's own header is not here yet
+    const bool are_long = got > kept && bytes_of_block(batch[0]) > cache_line;   // a guess from one of them: a frame's own header is not here yet
     queue_up(t, got - kept, [&batch, kept, are_long](std::size_t i) {
         frame* const f = batch[kept + i];
         prefetch_for_write(f);   // its lines lie in the submitter's cache, or in memory
@@ -84,19 +84,25 @@ frame* take_one(worker& w) noexcept {
 frame* take_fairly(worker& w) noexcept {
     if (this_thread.self == nullptr) end_child();   // a sink or a destructor forked, and came back in the child
     if (LASTLY_FAULT("O7")) return nullptr;
-    deque_item oldest;
+    constexpr unsigned injector = 0, own_oldest = 1, others = 2;
     w.tasks_to_turn = w.pool.options.tuning.injector_interval;
-    const bool injector_first = std::exchange(w.injector_is_next, !w.injector_is_next);
-    if (injector_first) {
+    w.turn = (w.turn + 1) % 3;
+    if (w.turn == others) {   // a worker may hang in one of its tasks, and nobody be idle who would steal the rest
+        w.others_are_next = !LASTLY_FAULT("O7-others");
+        return nullptr;
+    }
+    if (w.turn == injector) {
         if (frame* const f = take_one(w)) return f;
     }
+    deque_item oldest;
     if (w.tasks.take_oldest(oldest)) return oldest.task;
-    return injector_first ? nullptr : take_one(w);
+    return w.turn == own_oldest ? take_one(w) : nullptr;
 }
 
 frame* next_own(worker& w) noexcept {
     if (--w.tasks_to_turn == 0) {
         if (frame* const f = take_fairly(w)) return f;
+        if (w.others_are_next) return nullptr;
     }
     deque_item youngest;
     return w.tasks.pop(youngest) ? youngest.task : nullptr;
@@ -139,6 +145,17 @@ finding steal_from_others(worker& w, bool& contended) noexcept {
     }
     deque_item item;   // what a helper holds, which may be stuck
     return {w.pool.helpers.steal(item, contended) ? item.task : nullptr, nullptr};
+}
+
+// The oldest of one other worker's, or a helper's.
+finding steal_fairly(worker& w) noexcept {
+    const std::uint32_t count = w.pool.workers.size();
+    bool contended = false;
+    deque_item item;
+    w.others_are_next = false;
+    worker& victim = w.pool.workers[(w.index + 1 + (count > 1 ? next_random(w.random) % (count - 1) : 0)) % count];
+    if (victim.tasks.steal(item, contended) || w.pool.helpers.steal(item, contended)) return {item.task, nullptr};
+    return {nullptr, victim.branches.steal(contended)};
 }
 
 branch* steal_branch_from_anybody(pool_core& pool) noexcept {
@@ -201,9 +218,9 @@ void stop_searching(pool_core& pool) noexcept {
 
 // From the injector, by a worker that does not search: nobody need know that its own deque was empty.
 frame* take_next_batch(worker& w) noexcept {
-    frame* const f = take_batch(taker_of(w));
-    if (f != nullptr) w.pool.idle.notify();   // for the rest of it
-    return f;
+    frame* first = nullptr;
+    if (take_over(taker_of(w), 1, &first) > 1) w.pool.idle.notify();   // for the rest of it
+    return first;
 }
 
 // Searches, and sleeps when there is nothing. Nothing: the pool is gone.
@@ -282,8 +299,11 @@ void worker_main(void* self) {
     bool is_searcher = w.is_stand_in && !w.is_up_already;
     if (is_searcher) begin_asleep(w);
     for (;;) {
+        if (this_thread.self == nullptr) end_child();   // as in take_fairly
         if (w.is_stand_in && !is_searcher) is_searcher = lie_down_if_excess(w);
-        finding f{is_searcher ? nullptr : next_own(w), nullptr};
+        finding f;
+        if (!is_searcher && w.others_are_next) f = steal_fairly(w);
+        if (!is_searcher && !f) f.task = next_own(w);
         if (!f) f = search(w, std::exchange(is_searcher, false));
         if (!f) break;
         if (f.task != nullptr) tasks.run_all(f.task, &next_in_a_row, &w);

@@ -1,6 +1,6 @@
 // A worker: a thread with a deque, an account, and a place among the sleepers.
 // Its own thread, except the deque's thief side. Invariants: 1. A worker sleeps only after it looked at every queue and found
-// nothing (idle.hpp). 2. Every injector_interval tasks the injector or its own oldest task gets a turn, so nobody starves (O7).
+// nothing (idle.hpp). 2. Every injector_interval tasks the injector, its own oldest task, or another worker's, gets a turn, so nobody starves (O7).
 #pragma once
 
 #include "core/base/thread.hpp"
@@ -27,8 +27,9 @@ struct alignas(64) worker {
     deque tasks;
     branch_deque branches;
     std::unique_ptr<injector::consumer> intake;
-    std::uint32_t tasks_to_turn;          // until the injector or its own oldest task has its turn (O7)
-    bool injector_is_next = false;
+    std::uint32_t tasks_to_turn;          // until one has its turn that would otherwise wait (O7)
+    unsigned turn = 2;                    // who had the last one: the injector, its own oldest task, others
+    bool others_are_next = false;         // it steals, although it has work
     std::uint64_t random;
     const group_core* awaited = nullptr;   // the group whose members it runs meanwhile
     std::uint32_t help_depth = 0;   // tasks that it runs one inside the other while it waits

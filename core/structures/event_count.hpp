@@ -39,8 +39,13 @@ public:
         }
     }
     void notify_all() noexcept {
-        if (waiters_.fetch_add(0, seq_cst) == 0) return;   // order: [W1] after the condition was made true; a read-modify-write, so that it reads the latest
-        epoch_.fetch_add(1, seq_cst);                      // order: [W2] ends the wait of whoever read the epoch before
+        notify_all_if([] { return true; });
+    }
+    // Asks only if somebody waits. A waiter that prepares later sees what this thread had seen.
+    template <class Condition>
+    void notify_all_if(const Condition& is_worth_it) noexcept {
+        if (waiters_.fetch_add(0, seq_cst) == 0 || !is_worth_it()) return;   // order: [W1] after the condition was made true; a read-modify-write, so that it reads the latest
+        epoch_.fetch_add(1, seq_cst);                                        // order: [W2] ends the wait of whoever read the epoch before
         futex_wake_all(epoch_.address());
     }
 

@@ -76,8 +76,6 @@ void flush_shelf(frame_cache::shelf& s, block_kind kind, std::uint32_t size_clas
 
 }   // namespace
 
-std::size_t usable_bytes(std::size_t bytes) noexcept { return bytes_of(class_of(bytes)); }
-
 void* allocate_elsewhere(block_kind kind, std::uint32_t size_class) noexcept {
     if (size_class >= small_classes) return size_class == no_class ? nullptr : take_slabs(size_class, kind);
     frame_cache* const cache = cache_of_thread();

@@ -49,8 +49,6 @@ inline void release_block(block_kind kind, block_size size, void* block) noexcep
     m->blocks[m->count++] = block;
 }
 constexpr block_kind kind_of(bool named) noexcept { return named ? block_kind::named_frame : block_kind::frame; }
-// What a block of `bytes` really holds.
-std::size_t usable_bytes(std::size_t bytes) noexcept;
 
 // This thread's cached blocks go to the depot; armed to happen at its end.
 void flush_thread_cache() noexcept;

@@ -61,7 +61,7 @@ struct pool_tuning {
     std::uint32_t spin_rounds = 200;
     /// Victims tried in one round of searching. LASTLY_STEAL_ATTEMPTS, 1 to 4,096. More: finds work sooner, disturbs owners more.
     std::uint32_t steal_attempts = 4;
-    /// Own tasks run before the injector and the oldest own task get a turn. LASTLY_INJECTOR_INTERVAL, 2 to 1,000,000.
+    /// Own tasks run before the injector, the oldest own task or another worker's gets a turn. LASTLY_INJECTOR_INTERVAL, 2 to 1,000,000.
     /// Smaller: fairer; larger: fewer shared accesses.
     std::uint32_t injector_interval = 61;
     /// Tasks taken over from the injector at once. LASTLY_INJECTOR_BATCH, 1 to 256. Larger: more throughput, less even spread.

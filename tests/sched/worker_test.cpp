@@ -39,6 +39,62 @@ TEST_CASE("O7: a task from outside runs although tasks keep submitting tasks wit
     });
 }
 
+// Two workers: one hangs in a task, until that is told to go on; the other one's tasks submit tasks without end.
+class stuck_and_busy {
+public:
+    template <class Before>
+    explicit stuck_and_busy(Before before) {
+        pool_.detach([this, before] {
+            begun_.pass();
+            before(pool_);
+            stuck_.pass();
+        });
+        begun_.wait_for_arrivals(1);
+        pool_.detach([this] { again(); });
+        await([this] { return steps_.load() > 1000; });
+        begun_.open();
+    }
+    ~stuck_and_busy() {
+        over_ = true;
+        stuck_.open();
+        check_end(pool_);
+    }
+    stuck_and_busy(const stuck_and_busy&) = delete;
+    stuck_and_busy& operator=(const stuck_and_busy&) = delete;
+
+private:
+    void again() {
+        ++steps_;
+        if (!over_) lastly::this_task::submit([this] { again(); }).detach();
+    }
+    lastly::pool pool_{options(2)};
+    gate begun_, stuck_;
+    std::atomic<std::uint64_t> steps_{0};
+    std::atomic<bool> over_{false};
+};
+
+TEST_CASE("O7: what lies behind a task that hangs runs although nobody is idle") {
+    std::atomic<int> ran{0};
+    {
+        const stuck_and_busy both([&](lastly::pool& pool) {
+            for (int i = 0; i < 20; ++i) pool.detach([&] { ++ran; });
+        });
+        await([&] { return ran.load() == 20; });
+    }
+    CHECK(ran == 20);
+}
+
+TEST_CASE("O7: a branch that its forker waits for runs although nobody is idle") {
+    std::atomic<bool> second_ran{false};
+    {
+        const stuck_and_busy both([&](lastly::pool& pool) {
+            lastly::parallel_invoke(pool, [&] { await([&] { return second_ran.load(); }); }, [&] { second_ran = true; });
+        });
+        await([&] { return second_ran.load(); });
+    }
+    CHECK(second_ran);
+}
+
 TEST_CASE("O7: submissions from outside start in the order in which they came, on one worker") {
     lastly::pool pool(options(1));
     std::vector<int> order;

@@ -33,11 +33,12 @@ void show(detail::frame& f, detail::phase p) { f.show(p, 0, 0); }
 TEST_CASE("frame_store: a block is aligned to a cache line and holds what was asked for") {
     for (const std::size_t bytes : {1u, 48u, 64u, 65u, 128u, 129u, 500u, 1025u, 3000u, 8192u, 8193u, 20u << 10, 70u << 10, 1u << 20}) {
         CAPTURE(bytes);
-        CHECK(detail::usable_bytes(bytes) >= bytes);
         void* const block = detail::allocate_block(block_kind::node, bytes);
         REQUIRE(block != nullptr);
+        CHECK(detail::bytes_of_block(block) >= bytes);
+        CHECK(detail::bytes_of_block(block) == detail::block_size(bytes).usable);
         CHECK(reinterpret_cast<std::uintptr_t>(block) % 64 == 0);
-        std::memset(block, 0x5a, detail::usable_bytes(bytes));
+        std::memset(block, 0x5a, detail::bytes_of_block(block));
         detail::release_block(block_kind::node, bytes, block);
     }
 }

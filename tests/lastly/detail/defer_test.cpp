@@ -38,7 +38,7 @@ struct tells_its_place {
 
 bool lies_in(const void* place, const detail::frame* f, std::size_t bytes) {
     const auto at = reinterpret_cast<std::uintptr_t>(place), from = reinterpret_cast<std::uintptr_t>(f);
-    return at >= from && at < from + detail::usable_bytes(bytes);
+    return at >= from && at < from + detail::block_size(bytes).usable;
 }
 
 }   // namespace
@@ -187,7 +187,7 @@ TEST_CASE("defer: a node takes the frame's spare room first, then a block of the
             bytes = detail::current_run()->task->type().size.bytes;
             for (const void*& place : places) t.defer(tells_its_place{&place});
         });
-        const std::size_t spare = detail::usable_bytes(bytes) - (bytes + 7) / 8 * 8;
+        const std::size_t spare = detail::block_size(bytes).usable - (bytes + 7) / 8 * 8;
         const std::size_t fitting = spare / (sizeof(detail::chain_node) + sizeof(tells_its_place));
         REQUIRE(fitting >= 1);
         REQUIRE(fitting < 4);
