@@ -56,8 +56,11 @@ void add(const std::string& row, const char* backend, const end_shape& shape, co
 template <unsigned Looks>
 void add_row(const std::string& row, const end_shape& shape, const settings& s) {
     using bench::by_flag;
+    using bench::moodycamel_pool;
     add<bench::lastly_result>(row, "lastly", shape, s);
-    add<by_flag<bench::moodycamel_pool<spelled_out, 48>, spelled_out, Looks>>(row, "moodycamel_pool_inline", shape, s);
+    add<by_flag<moodycamel_pool<spelled_out, 48>, spelled_out, Looks>>(row, "moodycamel_pool_inline", shape, s);
+    add<by_flag<moodycamel_pool<spelled_out, 48, bench::looks_patiently>, spelled_out, Looks>>(row, "moodycamel_pool_patient_inline", shape, s);
+    add<by_flag<moodycamel_pool<spelled_out, 48, bench::looks_long>, spelled_out, Looks>>(row, "moodycamel_pool_long_inline", shape, s);
 #ifdef LASTLY_BENCH_ASIO
     add<by_flag<bench::asio_execute<spelled_out>, spelled_out, Looks>>(row, "asio_inline", shape, s);
 #endif

@@ -35,17 +35,18 @@ void measure(benchmark::State& state, const drop_shape& shape) {
 }
 
 template <bench::drop_backend B>
-void add(const std::string& row, const char* backend, const drop_shape& shape, const settings& s) {
+void add(const std::string& row, const std::string& backend, const drop_shape& shape, const settings& s) {
     bench::add_benchmark(row + "/" + backend, s.rounds, [shape](benchmark::State& state) { measure<B>(state, shape); });
 }
 
 // `Room`: for a body of 16 bytes, three cleanups, of 8 bytes or std::function of 32, and who owns them.
-void add_moodycamel(const std::string& row, const drop_shape& shape, const settings& s) {
+template <bool ByDestructor>
+void add_moodycamel(const std::string& row, const std::string& backend, const drop_shape& shape, const settings& s) {
     if (shape.three_cleanups) {
-        add<bench::moodycamel_drop<bench::boxed, 120>>(row, "moodycamel_pool", shape, s);
-        add<bench::moodycamel_drop<bench::spelled_out, 48>>(row, "moodycamel_pool_inline", shape, s);
+        add<bench::moodycamel_drop<bench::boxed, 120, ByDestructor>>(row, backend, shape, s);
+        add<bench::moodycamel_drop<bench::spelled_out, 48, ByDestructor>>(row, backend + "_inline", shape, s);
     } else {
-        add<bench::moodycamel_drop<bench::boxed, 16>>(row, "moodycamel_pool", shape, s);
+        add<bench::moodycamel_drop<bench::boxed, 16, ByDestructor>>(row, backend, shape, s);
     }
 }
 
@@ -55,14 +56,19 @@ void add_rows(const settings& s) {
             const drop_shape shape{workers, s.tasks, three_cleanups};
             const std::string row = std::string("drop/") + (three_cleanups ? "f3" : "f0") + "/w" + std::to_string(workers);
             add<bench::lastly_drop>(row, "lastly", shape, s);
-            add_moodycamel(row, shape, s);
+            add_moodycamel<false>(row, "moodycamel_pool", shape, s);
+            add_moodycamel<true>(row, "moodycamel_destroyed", shape, s);
 #ifdef LASTLY_BENCH_ASIO
             add<bench::asio_drop<bench::boxed>>(row, "asio", shape, s);
             if (three_cleanups) add<bench::asio_drop<bench::spelled_out>>(row, "asio_inline", shape, s);
 #endif
 #ifdef LASTLY_BENCH_ONETBB
             add<bench::onetbb_drop<bench::boxed>>(row, "onetbb_group", shape, s);
-            if (three_cleanups) add<bench::onetbb_drop<bench::spelled_out>>(row, "onetbb_group_inline", shape, s);
+            add<bench::onetbb_drop<bench::boxed, bench::onetbb_groups>>(row, "onetbb_groups", shape, s);
+            if (three_cleanups) {
+                add<bench::onetbb_drop<bench::spelled_out>>(row, "onetbb_group_inline", shape, s);
+                add<bench::onetbb_drop<bench::spelled_out, bench::onetbb_groups>>(row, "onetbb_groups_inline", shape, s);
+            }
 #endif
         }
     }

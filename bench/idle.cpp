@@ -62,6 +62,7 @@ void add_rows(const settings& s) {
         const std::string row = "idle/w" + std::to_string(workers);
         add<bench::lastly_pool>(row, "lastly", workers, s);
         add<bench::moodycamel_pool<spelled_out, 16>>(row, "moodycamel_pool", workers, s);
+        add<bench::moodycamel_pool<spelled_out, 16, bench::looks_long>>(row, "moodycamel_pool_long", workers, s);
 #ifdef LASTLY_BENCH_ASIO
         add<bench::asio_execute<spelled_out>>(row, "asio", workers, s);
 #endif

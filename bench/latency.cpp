@@ -5,6 +5,7 @@
 #include "peers/by_flag.hpp"
 #include "peers/cleanups.hpp"
 #include "peers/floor_thread.hpp"
+#include "peers/futex_serial.hpp"
 #include "peers/lastly_result.hpp"
 #include "peers/moodycamel_pool.hpp"
 #include "peers/std_async_result.hpp"
@@ -58,12 +59,18 @@ void add(const std::string& row, const char* backend, const shape& of, const set
     bench::add_benchmark(row + "/" + backend, s.rounds, [of](benchmark::State& state) { measure<B>(state, of); });
 }
 
-// `Looks`: of the peers' waiter, before it sleeps.
+// `Looks`: of the peers' waiter and the floor's, before they sleep.
 template <unsigned Looks>
 void add_row(const std::string& row, const shape& of, const settings& s) {
     using bench::by_flag;
+    using bench::moodycamel_pool;
+    const bool hot = of.pause.count() == 0;
     add<bench::lastly_result>(row, "lastly", of, s);
-    add<by_flag<bench::moodycamel_pool<spelled_out, 16>, spelled_out, Looks>>(row, "moodycamel_pool", of, s);
+    add<by_flag<moodycamel_pool<spelled_out, 16>, spelled_out, Looks>>(row, "moodycamel_pool", of, s);
+    if (hot) {   // in a pause all of them sleep, however they look
+        add<by_flag<moodycamel_pool<spelled_out, 16, bench::looks_patiently>, spelled_out, Looks>>(row, "moodycamel_pool_patient", of, s);
+        add<by_flag<moodycamel_pool<spelled_out, 16, bench::looks_long>, spelled_out, Looks>>(row, "moodycamel_pool_long", of, s);
+    }
 #ifdef LASTLY_BENCH_ASIO
     add<by_flag<bench::asio_execute<spelled_out>, spelled_out, Looks>>(row, "asio", of, s);
 #endif
@@ -75,9 +82,9 @@ void add_row(const std::string& row, const shape& of, const settings& s) {
     add<bench::onetbb_group_result>(row, "unlike_onetbb_group", of, s);
 #endif
     add<bench::std_async_result<spelled_out>>(row, "std_async", of, s);
-    add<bench::floor_thread<bench::wait_in_futex>>(row, "floor_futex", of, s);
+    add<bench::floor_thread<bench::futex_serial<Looks>>>(row, "floor_futex", of, s);
     // In a pause it would only tell how the kernel treats a thread that never sleeps.
-    if (of.pause.count() == 0) add<bench::floor_thread<bench::wait_looking>>(row, "floor_looking", of, s);
+    if (hot) add<bench::floor_thread<bench::looked_at_serial>>(row, "floor_looking", of, s);
 }
 
 void add_rows(const settings& s) {

@@ -51,7 +51,7 @@ void add(const std::string& row, const std::string& backend, bool with_handle, c
                          [tasks = s.tasks, with_handle](benchmark::State& state) { measure<B>(state, tasks, with_handle); });
 }
 
-// `Room`: for what a task of the pool over moodycamel's queue holds, not a byte more: a body of 16, or a std::packaged_task of 16.
+// `Room`: for what a task of the pool over moodycamel's queue holds, not a byte more: a body of 16, or a pointer to a task, of 16.
 template <class Cleanups>
 void add_by_hand(const std::string& row, const std::string& suffix, bool with_handle, const settings& s) {
     add<queued<bench::moodycamel_pool<Cleanups, 16>, Cleanups>>(row, "moodycamel_pool" + suffix, with_handle, s);

@@ -1,16 +1,18 @@
-// More workers than CPUs: the same work with 1 to 64 of them, spawned from inside, submitted from outside, forked: lastly and oneTBB.
+// More workers than CPUs: the same work with 1 to 64 of them, spawned from inside, submitted from outside, forked: lastly, and its peers.
 // One row a shape, `scaling/<spawn|submit|fork>/w<workers>/<backend>`: three attached finalizers a task, none in `fork`. The counters are ns a task, or
 // a branch's invocation; where they rise with the number of workers, workers are in each other's way.
 // Options beside Google Benchmark's: --tasks=N (default 300000), --n=N of fib (default 25), --rounds=N timed rounds (default 5).
+#include "peers/cleanups.hpp"
 #include "peers/lastly.hpp"
 #include "peers/lastly_inside.hpp"
+#include "peers/moodycamel_pool.hpp"
+#include "peers/moodycamel_spawn.hpp"
 #include "rows.hpp"
 #include "workloads/fib.hpp"
 #include "workloads/spawn.hpp"
 #include "workloads/submit.hpp"
 
 #ifdef LASTLY_BENCH_ONETBB
-#include "peers/cleanups.hpp"
 #include "peers/onetbb.hpp"
 #include "peers/onetbb_inside.hpp"
 #endif
@@ -20,6 +22,8 @@
 #include <string>
 
 namespace {
+
+using bench::spelled_out;
 
 struct settings {
     std::size_t tasks = 300'000;
@@ -72,9 +76,11 @@ void add_rows(const settings& s) {
         add_spawn<bench::lastly_inside>(of, "lastly", workers, s);
         add_submit<bench::lastly_pool>(of, "lastly", workers, s);
         add_fork<bench::lastly_inside>(of, "lastly", workers, s);
+        add_spawn<bench::moodycamel_spawn<spelled_out, 48, bench::looks_patiently>>(of, "moodycamel_pool_patient_inline", workers, s);
+        add_submit<bench::moodycamel_pool<spelled_out, 40, bench::looks_patiently>>(of, "moodycamel_pool_patient_inline", workers, s);
 #ifdef LASTLY_BENCH_ONETBB
-        add_spawn<bench::onetbb_spawn<bench::spelled_out>>(of, "onetbb_group_inline", workers, s);
-        add_submit<bench::onetbb_group<bench::spelled_out>>(of, "onetbb_group_inline", workers, s);
+        add_spawn<bench::onetbb_spawn<spelled_out>>(of, "onetbb_group_inline", workers, s);
+        add_submit<bench::onetbb_group<spelled_out>>(of, "onetbb_group_inline", workers, s);
         add_fork<bench::onetbb_fork<bench::onetbb_invoke_shared>>(of, "onetbb_invoke_shared", workers, s);
 #endif
     }

@@ -64,6 +64,14 @@ void add_moodycamel(const std::string& row, unsigned workers, spawn_kind kind, c
     }
 }
 
+#ifdef LASTLY_BENCH_ONETBB
+template <class Cleanups>
+void add_onetbb(const std::string& row, const std::string& suffix, unsigned workers, spawn_kind kind, const settings& s) {
+    add<bench::onetbb_spawn<Cleanups>>(row, "onetbb_group" + suffix, workers, kind, s);
+    add<bench::onetbb_spawn<Cleanups, bench::onetbb_groups>>(row, "onetbb_groups" + suffix, workers, kind, s);
+}
+#endif
+
 void add_rows(const settings& s) {
     constexpr std::pair<const char*, spawn_kind> kinds[] = {{"f0", spawn_kind::plain},
                                                             {"a1", spawn_kind::one_attached},
@@ -76,8 +84,8 @@ void add_rows(const settings& s) {
             add<bench::lastly_inside>(row, "lastly", workers, kind, s);
             add_moodycamel(row, workers, kind, s);
 #ifdef LASTLY_BENCH_ONETBB
-            add<bench::onetbb_spawn<bench::boxed>>(row, "onetbb_group", workers, kind, s);
-            if (kind != spawn_kind::plain) add<bench::onetbb_spawn<bench::spelled_out>>(row, "onetbb_group_inline", workers, kind, s);
+            add_onetbb<bench::boxed>(row, "", workers, kind, s);
+            if (kind != spawn_kind::plain) add_onetbb<bench::spelled_out>(row, "_inline", workers, kind, s);
 #endif
         }
     }

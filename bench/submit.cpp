@@ -83,6 +83,7 @@ void add_by_hand(const std::string& row, const std::string& suffix, const submit
 #ifdef LASTLY_BENCH_ONETBB
     add<bench::onetbb_enqueue<Cleanups>>(row, "onetbb_enqueue" + suffix, shape, s);
     add<bench::onetbb_group<Cleanups>>(row, "onetbb_group" + suffix, shape, s);
+    add<bench::onetbb_group<Cleanups, bench::onetbb_groups>>(row, "onetbb_groups" + suffix, shape, s);
 #endif
     if (shape.gated) return;
 #ifdef LASTLY_BENCH_EIGEN

@@ -8,61 +8,61 @@
 
 namespace bench {
 
-struct wait_in_futex {
-    static void wait(const std::atomic<std::uint32_t>& word, std::uint32_t old) { word.wait(old, std::memory_order_acquire); }
-    static void wake(std::atomic<std::uint32_t>& word) { word.notify_one(); }
-};
-struct wait_looking {
-    static void wait(const std::atomic<std::uint32_t>& word, std::uint32_t old) {
-        for (unsigned looks = 1; word.load(std::memory_order_acquire) == old; ++looks) {
+// As futex_serial, but nobody sleeps.
+class looked_at_serial {
+public:
+    std::uint32_t now() const noexcept { return value_.load(std::memory_order_relaxed); }
+    void wait_past(std::uint32_t seen) const noexcept {
+        for (unsigned looks = 1; value_.load(std::memory_order_acquire) == seen; ++looks) {
             if (looks % 4096 == 0) std::this_thread::yield();   // both may be on one core
             else __builtin_ia32_pause();
         }
     }
-    static void wake(std::atomic<std::uint32_t>&) {}
+    void raise() noexcept { value_.store(now() + 1, std::memory_order_release); }
+
+private:
+    std::atomic<std::uint32_t> value_{0};
 };
 
-template <class Waiting>
+// `Serial`: looked_at_serial or futex_serial.
+template <class Serial>
 class floor_thread {
 public:
     explicit floor_thread(unsigned) : thread_([this] { serve(); }) {}
     ~floor_thread() {
         stopping_ = true;
-        tell(asked_.word);
+        asked_.serial.raise();
         thread_.join();
     }
     floor_thread(const floor_thread&) = delete;
     floor_thread& operator=(const floor_thread&) = delete;
 
     std::uint64_t ask(std::uint64_t x) {
-        const std::uint32_t before = answered_.word.load(std::memory_order_relaxed);
+        const std::uint32_t before = answered_.serial.now();
         asked_.value = x;
-        tell(asked_.word);
-        Waiting::wait(answered_.word, before);
+        asked_.serial.raise();
+        answered_.serial.wait_past(before);
         return answered_.value;
     }
 
 private:
     struct alignas(64) line {
-        std::atomic<std::uint32_t> word{0};
+        Serial serial;
         std::uint64_t value = 0;
     };
-    static void tell(std::atomic<std::uint32_t>& word) {
-        word.store(word.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-        Waiting::wake(word);
-    }
     void serve() {
-        for (std::uint32_t seen = 0;; ++seen) {
-            Waiting::wait(asked_.word, seen);
+        for (std::uint32_t seen = 0;;) {
+            asked_.serial.wait_past(seen);
             if (stopping_) return;
+            seen = asked_.serial.now();   // the next is asked after the answer
             answered_.value = asked_.value + 1;
-            tell(answered_.word);
+            answered_.serial.raise();
         }
     }
 
     line asked_;
     line answered_;
-    bool stopping_ = false;   // written before asked_ is told
+    bool stopping_ = false;   // written before asked_ is raised
     std::thread thread_;
 };
 

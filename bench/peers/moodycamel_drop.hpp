@@ -1,4 +1,5 @@
-// The pool over moodycamel's queue as a backend of dropping: a flag, and then caller and workers take what is queued and destroy it.
+// The pool over moodycamel's queue as a backend of dropping, in two ways: after a flag caller and workers take what is queued,
+// as many at once as a block of the queue holds, and destroy it; or the workers go, and the queue's destructor destroys it, on one thread.
 // Cleanups as in cleanups.hpp: the task owns them, and runs them when it is destroyed.
 // One thread calls everything. The flag stands before the held workers are let go, so that none runs a task that it took.
 #pragma once
@@ -8,40 +9,46 @@
 
 #include <atomic>
 #include <cstddef>
+#include <optional>
 #include <utility>
 
 namespace bench {
 
-template <class Cleanups, std::size_t Room>
+// `ByDestructor`: which of the two.
+template <class Cleanups, std::size_t Room, bool ByDestructor>
 class moodycamel_drop {
 public:
-    explicit moodycamel_drop(unsigned workers) : pool_(workers), to_(pool_) {}
+    explicit moodycamel_drop(unsigned workers) : pool_(std::in_place, workers), to_(std::in_place, *pool_) {}
 
     template <class F>
     void within(F&& f) { f(); }
     template <class Arrived>
     void hold(Arrived arrived) {
-        to_.submit_any([this, arrived] {
+        to_->submit_any([this, arrived] {
             arrived();
             held_.wait(true);
         });
     }
     template <class Body>
-    void submit(Body body) { to_.submit_any(std::move(body)); }
+    void submit(Body body) { to_->submit_any(std::move(body)); }
     template <class Body, class C>
-    void submit(Body body, C a, C b, C c) { to_.submit_any(Cleanups::own(body, a, b, c)); }
+    void submit(Body body, C a, C b, C c) { to_->submit_any(Cleanups::own(body, a, b, c)); }
     bool drop(std::size_t) {
-        pool_.let_drop();
+        if constexpr (ByDestructor) pool_->leave_rest();
+        else pool_->let_drop();
         held_.store(false);
         held_.notify_all();
-        return pool_.drop_rest();
+        if constexpr (!ByDestructor) return pool_->drop_rest();
+        to_.reset();     // its token is the queue's
+        pool_.reset();   // joins, then destroys
+        return true;     // nothing tells: that no body has run, the workload sees
     }
 
 private:
-    using pool = moodycamel_pool<Cleanups, Room>;
+    using pool = moodycamel_pool<Cleanups, Room, looks_eagerly, 256>;
     std::atomic<bool> held_{true};
-    pool pool_;
-    typename pool::producer to_;
+    std::optional<pool> pool_;
+    std::optional<typename pool::producer> to_;
 };
 
 }   // namespace bench

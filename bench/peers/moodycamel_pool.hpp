@@ -1,10 +1,11 @@
 // A plain pool over moodycamel::ConcurrentQueue, in its best forms, as a backend.
-// producer: one thread each. wait: any thread but a worker. helper, let_drop, drop_rest: one thread that is no worker. Invariants:
+// producer: one thread each. wait: any thread but a worker. helper, let_drop, drop_rest, leave_rest: one thread that is no worker. Invariants:
 // 1. A producer token a submitting thread, a consumer token a worker, tasks taken in batches. 2. `submitted` of a producer goes up (seq_cst)
 // after its task is in the queue and before it looks for sleepers; a worker counts itself as a sleeper (seq_cst) before it reads those
 // counts: nobody sleeps beside a task. 3. A waker takes the sleeper off the count itself, so that one sleeper is notified once. 4. No shared
 // write a task: counts are one writer's own; a worker that finds nothing looks for whoever waits for the end, and once more, under
-// the mutex, when it goes to sleep. 5. Once tasks are to be dropped none begins: they are destroyed where they are taken.
+// the mutex, when it goes to sleep. 5. Once tasks are to be dropped none begins: they are destroyed where they are taken, or
+// where the queue ends.
 #pragma once
 
 #include "peers/inline_callable.hpp"
@@ -156,6 +157,8 @@ public:
         end();
         return none_left(done_);
     }
+    // The workers go after what they have in hand, and what is queued is destroyed with the pool. Nobody may submit.
+    void leave_rest() noexcept { leaving_.store(true); }
 
 private:
     counter& enroll() {
@@ -191,7 +194,7 @@ private:
     void work(unsigned seat) {
         seat_ = seat;
         helper by(*this, seat);
-        for (int failures = 0;;) {
+        for (int failures = 0; !leaving_.load(std::memory_order_relaxed);) {
             const std::size_t n = by.run_some();
             if (n != 0) {
                 failures = 0;
@@ -240,7 +243,8 @@ private:
     unsigned wakes_ = 0;
     bool stopping_ = false;
     alignas(64) std::atomic<bool> waited_for_{false};   // read where nothing was found
-    std::atomic<bool> dropping_{false};                 // read with each batch
+    std::atomic<bool> dropping_{false};                 // read with each batch, as is the next
+    std::atomic<bool> leaving_{false};
     static constinit inline thread_local unsigned seat_ = 0;
     std::vector<std::thread> threads_;
 };

@@ -1,17 +1,24 @@
-// oneTBB as two backends: task_arena::enqueue, and task_group::run from outside.
+// oneTBB as backends: task_arena::enqueue, and task_group::run from outside.
 // Both have `workers` workers beside the submitting threads: global_control counts one caller more.
 // enqueue: an arena of `workers` slots, none reserved for callers; nobody counts, so the caller looks at the tally every 20 µs,
 // which costs the workers less than any counter. group: callers have reserved slots and submit inside the arena, as spawning
 // wants it; the caller's wait runs tasks too, as task_group::wait does, so its drain has one thread more than the others.
+// One group for all, or groups of each producer's own (onetbb_groups.hpp).
 #pragma once
+
+#include "peers/onetbb_groups.hpp"
 
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/task_group.h>
 
+#include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <thread>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace bench {
 
@@ -53,18 +60,19 @@ private:
     oneapi::tbb::task_arena arena_;
 };
 
-template <class Cleanups>
+// `Members`: a task_group or onetbb_groups. At most `callers` producers are made.
+template <class Cleanups, class Members = oneapi::tbb::task_group>
 class onetbb_group {
 public:
     onetbb_group(unsigned workers, unsigned callers)
         : limit_(oneapi::tbb::global_control::max_allowed_parallelism, workers + 1),
-          arena_(static_cast<int>(workers + callers), callers) {
+          arena_(static_cast<int>(workers + callers), callers), members_(is_shared ? 1 : callers) {
         arena_.initialize();
     }
 
     class producer {
     public:
-        explicit producer(onetbb_group& to) : arena_(to.arena_), group_(to.group_) {}
+        explicit producer(onetbb_group& to) : arena_(to.arena_), group_(to.enroll()) {}
         template <class Loop>
         void within(Loop&& loop) { arena_.execute(std::forward<Loop>(loop)); }
         template <class Body>
@@ -80,18 +88,24 @@ public:
 
     private:
         oneapi::tbb::task_arena& arena_;
-        oneapi::tbb::task_group& group_;
+        Members& group_;
     };
 
     template <class Done>
     void wait(Done&&) {
-        arena_.execute([this] { group_.wait(); });
+        arena_.execute([this] {
+            for (Members& group : members_) group.wait();
+        });
     }
 
 private:
+    static constexpr bool is_shared = std::is_same_v<Members, oneapi::tbb::task_group>;
+    Members& enroll() { return members_[is_shared ? 0 : enrolled_.fetch_add(1)]; }
+
     oneapi::tbb::global_control limit_;
     oneapi::tbb::task_arena arena_;
-    oneapi::tbb::task_group group_;
+    std::vector<Members> members_;
+    std::atomic<std::size_t> enrolled_{0};
 };
 
 }   // namespace bench

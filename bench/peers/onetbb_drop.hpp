@@ -1,10 +1,11 @@
-// oneTBB as a backend of dropping: a task_group that is cancelled and waited for. Cleanups as in cleanups.hpp: the task owns them, and
+// oneTBB as a backend of dropping: a task_group, or many, that is cancelled and waited for. Cleanups as in cleanups.hpp: the task owns them, and
 // runs them when it is destroyed, which oneTBB does without running a task that was cancelled.
 // One thread calls everything, within the arena: it has a slot beside the `workers` workers, and drops tasks while it waits. The
 // workers are held by tasks of another group, and let go as soon as the cancellation stands: a task that ran would be no drop.
 #pragma once
 
 #include "peers/cleanups.hpp"
+#include "peers/onetbb_groups.hpp"
 
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/task_arena.h>
@@ -16,7 +17,8 @@
 
 namespace bench {
 
-template <class Cleanups>
+// `Members`: a task_group or onetbb_groups.
+template <class Cleanups, class Members = oneapi::tbb::task_group>
 class onetbb_drop {
 public:
     explicit onetbb_drop(unsigned workers)
@@ -53,7 +55,7 @@ private:
     oneapi::tbb::global_control limit_;
     oneapi::tbb::task_arena arena_;
     oneapi::tbb::task_group holders_;
-    oneapi::tbb::task_group members_;
+    Members members_;
     std::atomic<bool> held_{true};
 };
 

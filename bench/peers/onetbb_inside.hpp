@@ -1,4 +1,4 @@
-// oneTBB as backends of what begins inside the pool: fork-join in five ways, and spawning into a task_group.
+// oneTBB as backends of what begins inside the pool: fork-join in five ways, and spawning into a task_group or many.
 // An arena of `workers` slots, one of them the caller's, which computes as well; global_control allows no thread more.
 // within: the thread that made the backend. fork, fork_some, a group: inside `within`.
 // invoke: parallel_invoke as it is mostly written, which makes a context a call, or with one context for the whole recursion, which is
@@ -8,6 +8,7 @@
 #pragma once
 
 #include "peers/cleanups.hpp"
+#include "peers/onetbb_groups.hpp"
 #include "workloads/fork_tree.hpp"
 
 #include <oneapi/tbb/global_control.h>
@@ -119,8 +120,8 @@ private:
     }
 };
 
-// Cleanups as in cleanups.hpp.
-template <class Cleanups>
+// Cleanups as in cleanups.hpp. `Members`: a task_group or onetbb_groups.
+template <class Cleanups, class Members = oneapi::tbb::task_group>
 class onetbb_spawn : public onetbb_inside {
 public:
     using onetbb_inside::onetbb_inside;
@@ -139,7 +140,7 @@ public:
         void wait() { members_.wait(); }
 
     private:
-        oneapi::tbb::task_group members_;
+        Members members_;
     };
 };
 

@@ -35,7 +35,7 @@ struct seating {
 
 class tally {
 public:
-    static constexpr std::size_t slots = 64;
+    static constexpr std::size_t slots = 72;   // 64 workers are the most, and there are callers
 
     class alignas(64) slot {
     public:
@@ -91,7 +91,7 @@ private:
         }
         if (seat_ >= slots) fail("more threads than the tally has slots");
     }
-    static inline seating seats_;
+    static inline seating& seats_ = *new seating;   // never destroyed: oneTBB's workers end, and give back their seats, after static objects have
     static constinit inline thread_local std::size_t seat_ = 0;
     std::array<slot, slots> of_;
 };
