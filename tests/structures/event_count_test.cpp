@@ -54,6 +54,27 @@ TEST_CASE("event_count: a notification counts even if the deadline has passed") 
     CHECK(e.commit(key, detail::steady_now() - 1s));
 }
 
+TEST_CASE("event_count: whether a notification is worth it is asked only while somebody waits, and decides") {
+    detail::event_count e;
+    int asked = 0;
+    const auto answer = [&asked](bool worth_it) {
+        return [&asked, worth_it] {
+            ++asked;
+            return worth_it;
+        };
+    };
+    e.notify_all_if(answer(true));
+    CHECK(asked == 0);
+    const auto key = e.prepare();
+    e.notify_all_if(answer(false));
+    CHECK(asked == 1);
+    CHECK_FALSE(e.commit(key, detail::deadline_after(5ms)));
+    const auto next = e.prepare();
+    e.notify_all_if(answer(true));
+    CHECK(asked == 2);
+    CHECK(e.commit(next, no_deadline));
+}
+
 TEST_CASE("event_count: notifying moves the epoch only while somebody waits") {
     detail::event_count e;
     const auto first = e.prepare();
