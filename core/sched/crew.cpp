@@ -154,10 +154,6 @@ bool hand_over(worker& w) noexcept {
     return true;
 }
 
-}   // namespace
-
-namespace {
-
 // Some of them have a thread again.
 bool restart_lost_workers(pool_core& pool) noexcept {
     const std::lock_guard lock(pool.stand_ins.growth);   // one thread at a time does so; the owner may be leaving its threads to themselves

@@ -121,14 +121,14 @@ struct finding {
     explicit operator bool() const noexcept { return task != nullptr || part != nullptr; }
 };
 
-// A task and, so that the way pays, up to half of what the victim has besides; or a branch.
-finding steal_from(worker& w, worker& victim, bool& contended) noexcept {
+// A task and up to half of what the victim has besides, `most` at most; or a branch.
+finding steal_from(worker& w, worker& victim, std::size_t most, bool& contended) noexcept {
     deque_item first;
     if (!victim.tasks.steal(first, contended)) return {nullptr, victim.branches.steal(contended)};
     deque_item more[most_stolen];
     std::size_t begin = most_stolen;   // from behind: what was the oldest there is the oldest here
     bool is_contended = false;
-    for (std::size_t left = std::min(victim.tasks.size() / 2, most_stolen); left > 0 && victim.tasks.steal(more[begin - 1], is_contended); --left) {
+    for (std::size_t left = std::min(victim.tasks.size() / 2, most); left > 0 && victim.tasks.steal(more[begin - 1], is_contended); --left) {
         prefetch_for_write(more[--begin].task);   // its lines lie in the victim's cache
     }
     LASTLY_POINT("some-stolen");
@@ -136,26 +136,23 @@ finding steal_from(worker& w, worker& victim, bool& contended) noexcept {
     return {first.task, nullptr};
 }
 
-finding steal_from_others(worker& w, bool& contended) noexcept {
+finding steal_from_others(worker& w, std::uint32_t attempts, std::size_t most, bool& contended) noexcept {
     const std::uint32_t count = w.pool.workers.size();
-    const std::uint32_t attempts = w.pool.options.tuning.steal_attempts;
     for (std::uint32_t i = 0; count > 1 && i < attempts; ++i) {
         const std::uint32_t victim = (w.index + 1 + next_random(w.random) % (count - 1)) % count;
-        if (const finding f = steal_from(w, w.pool.workers[victim], contended)) return f;
+        if (const finding f = steal_from(w, w.pool.workers[victim], most, contended)) return f;
     }
     deque_item item;   // what a helper holds, which may be stuck
     return {w.pool.helpers.steal(item, contended) ? item.task : nullptr, nullptr};
 }
 
-// The oldest of one other worker's, or a helper's.
-finding steal_fairly(worker& w) noexcept {
-    const std::uint32_t count = w.pool.workers.size();
+// The next to run, for a worker that need not search.
+finding next(worker& w) noexcept {
     bool contended = false;
-    deque_item item;
-    w.others_are_next = false;
-    worker& victim = w.pool.workers[(w.index + 1 + (count > 1 ? next_random(w.random) % (count - 1) : 0)) % count];
-    if (victim.tasks.steal(item, contended) || w.pool.helpers.steal(item, contended)) return {item.task, nullptr};
-    return {nullptr, victim.branches.steal(contended)};
+    if (std::exchange(w.others_are_next, false)) {
+        if (const finding f = steal_from_others(w, 1, 0, contended)) return f;
+    }
+    return {next_own(w), nullptr};
 }
 
 branch* steal_branch_from_anybody(pool_core& pool) noexcept {
@@ -198,7 +195,7 @@ finding search_rounds(worker& w) noexcept {
     for (std::uint32_t round = 0; round < rounds; ++round) {
         bool contended = false;
         if (frame* const f = take_batch(taker_of(w))) return {f, nullptr};
-        if (const finding f = steal_from_others(w, contended)) return f;
+        if (const finding f = steal_from_others(w, w.pool.options.tuning.steal_attempts, most_stolen, contended)) return f;   // many: so that the way pays
         if ((w.pool.anchor->gate().load(acquire) & gate_gone) != 0) return {};   // order: [G1] sees the final state
         if (round >= rounds_before_yield) yield_thread();
         else for (unsigned i = 0; i < pauses_a_round; ++i) pause_cpu();
@@ -301,9 +298,7 @@ void worker_main(void* self) {
     for (;;) {
         if (this_thread.self == nullptr) end_child();   // as in take_fairly
         if (w.is_stand_in && !is_searcher) is_searcher = lie_down_if_excess(w);
-        finding f;
-        if (!is_searcher && w.others_are_next) f = steal_fairly(w);
-        if (!is_searcher && !f) f.task = next_own(w);
+        finding f = is_searcher ? finding{} : next(w);
         if (!f) f = search(w, std::exchange(is_searcher, false));
         if (!f) break;
         if (f.task != nullptr) tasks.run_all(f.task, &next_in_a_row, &w);

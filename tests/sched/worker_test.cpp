@@ -39,6 +39,8 @@ TEST_CASE("O7: a task from outside runs although tasks keep submitting tasks wit
     });
 }
 
+namespace {
+
 // Two workers: one hangs in a task, until that is told to go on; the other one's tasks submit tasks without end.
 class stuck_and_busy {
 public:
@@ -72,6 +74,8 @@ private:
     std::atomic<std::uint64_t> steps_{0};
     std::atomic<bool> over_{false};
 };
+
+}   // namespace
 
 TEST_CASE("O7: what lies behind a task that hangs runs although nobody is idle") {
     std::atomic<int> ran{0};
