@@ -2,6 +2,7 @@
 #include <lastly/context.hpp>
 
 #include "core/task/context.hpp"
+#include "tests/support/pools.hpp"
 
 #include <doctest/doctest.h>
 
@@ -27,6 +28,7 @@ using lastly::errc;
 using lastly::with_cancel;
 using lastly::with_deadline;
 using lastly::with_timeout;
+using support::at_a_deadline;
 using clock_type = std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
@@ -309,19 +311,12 @@ TEST_CASE("C6: a callback that releases the last reference to its own node is no
 }
 
 TEST_CASE("C6: a deadline's callbacks run on the timer's thread, and may make and call off deadlines") {
-    auto timed = with_timeout(context::background(), 1ms);
     std::optional<cancel_source> far = with_timeout(context::background(), 1h);
     std::optional<cancel_source> next;
-    std::thread::id ran;
-    std::latch done(1);
-    const std::stop_callback callback(timed.context().stop_token(), [&] {
-        ran = std::this_thread::get_id();
+    at_a_deadline([&] {
         far.reset();
         next = with_timeout(context::background(), 1ms);
-        done.count_down();
     });
-    done.wait();
-    CHECK(ran != std::this_thread::get_id());
     CHECK_FALSE(next->context().sleep_for(std::chrono::nanoseconds::max()));
     CHECK(next->context().cause() == errc::deadline_exceeded);
 }

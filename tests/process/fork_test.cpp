@@ -174,9 +174,7 @@ void on_other_threads(witness& w, const part_arguments& a) {
             w.chain();
         }));
     } else {
-        const auto soon = lastly::with_timeout(lastly::context::background(), 1ms);
-        const std::stop_callback forks(soon.context().stop_token(), split);
-        await([&] { return over.load(); });
+        at_a_deadline(split);
     }
 }
 

@@ -114,7 +114,7 @@ inline void ended_in_a_body(witness& w, const part_arguments& a) {
             await([&t] { return t.stop_requested(); });
             guard.reset();
         }, finally([&w] { ++w.others; }));
-        task.wait();
+        await([&task] { return task.ready(); });   // the thread sanitizer may keep a signal from a thread that goes to sleep
     }
     guard_once_more(w);
     std::exit(5);

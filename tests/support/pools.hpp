@@ -5,10 +5,12 @@
 #include <lastly/lastly.hpp>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <latch>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -171,6 +173,27 @@ inline void check_end(lastly::pool& pool) {
 template <class Condition>
 void await(Condition condition) {
     while (!condition()) std::this_thread::yield();
+}
+
+// Calls it as a stop callback on the timer's thread. A deadline that has passed before its callback is there calls that here:
+// then once more, with a later one.
+template <class Call>
+void at_a_deadline(Call call) {
+    const auto here = std::this_thread::get_id();
+    std::atomic<bool> is_over{false};
+    for (auto timeout = std::chrono::milliseconds(1); !is_over; timeout *= 2) {
+        REQUIRE(timeout < std::chrono::seconds(10));
+        std::latch called(1);
+        const lastly::cancel_source timed = lastly::with_timeout(lastly::context::background(), timeout);
+        const std::stop_callback callback(timed.context().stop_token(), [&] {
+            if (std::this_thread::get_id() != here) {
+                call();
+                is_over = true;
+            }
+            called.count_down();
+        });
+        called.wait();
+    }
 }
 
 }   // namespace support
