@@ -44,11 +44,12 @@ void keep(branch_scope& s, std::exception_ptr error, branch_end how) noexcept {
     run_record& r = s.run;
     r.finalizing = true;
     s.marks |= branch_scope::ending;
-    while (s.chain.deferred != nullptr || s.chain.spent != nullptr || s.chain.early != nullptr) {
-        if (s.chain.early != nullptr) settle_early(r);
-        run_deferred(r);
+    for (;;) {
+        if (s.chain.early != nullptr) [[unlikely]] settle_early(r);
+        run_nodes(r);
+        if (s.chain.spent == nullptr && s.chain.early == nullptr) [[likely]] return;
         if (r.abandoned) s.chain.spent = nullptr;   // one of them may be what left the run
-        else if (s.chain.spent != nullptr) destroy_spent(r);
+        else destroy_spent(r);
     }
 }
 

@@ -15,6 +15,13 @@
 
 namespace lastly::detail {
 
+void show_pending(run_record& r) noexcept {
+    if (r.shown == nullptr) return;
+    std::size_t deferred = r.inner_pending;
+    for (const chain_state* c = r.chain; c != nullptr; c = c->outer) deferred += c->deferred_pending;
+    r.shown->show(r.finalizing ? phase::finalizing : phase::running, deferred, r.attached_pending);
+}
+
 void warn_of_length(run_record& r, std::size_t length) noexcept {
     r.long_at = ~std::size_t{0};
     r.is_worn = true;
@@ -38,19 +45,13 @@ void tell_thrown(run_record& r, const std::exception_ptr& error) noexcept {
     sink_of(r).report(report);
 }
 
-chain_node* allocate_node(std::size_t size_bytes) noexcept {
-    auto* const n = static_cast<chain_node*>(allocate_block(block_kind::node, size_bytes));
-    if (n != nullptr) n->block_bytes = size_bytes;
-    return n;
-}
+node_room allocate_node(std::size_t size_bytes) noexcept { return {allocate_block(block_kind::node, size_bytes), size_bytes}; }
 
-chain_node* reserve_elsewhere(run_record& r, std::size_t size_bytes, std::size_t alignment) noexcept {
+node_room reserve_elsewhere(run_record& r, std::size_t size_bytes, std::size_t alignment) noexcept {
     if (alignment > alignof(chain_node) || size_bytes > run_record::room_bytes || std::exchange(r.uses_room, true)) return allocate_node(size_bytes);
     r.chain->spare = r.room + size_bytes;
     r.chain->spare_end = r.room + run_record::room_bytes;
-    auto* const n = reinterpret_cast<chain_node*>(r.room);
-    n->block_bytes = 0;
-    return n;
+    return {r.room, 0};
 }
 
 void destroy_nodes(chain_node*& spent) noexcept {
@@ -62,8 +63,8 @@ void destroy_nodes(chain_node*& spent) noexcept {
     }
 }
 
-void unreserve_node(void* place, std::size_t block_bytes) noexcept {
-    if (block_bytes != 0) release_block(block_kind::node, block_bytes, place);   // spare room comes back with the frame, or the block
+void unreserve_node(node_room room) noexcept {
+    if (room.block_bytes != 0) release_block(block_kind::node, room.block_bytes, room.place);   // spare room comes back with the frame, or the block
 }
 
 bool begin_early(run_record& r) noexcept {
@@ -106,32 +107,18 @@ run_record& find_run_to_defer_to(run_record* wanted) {
     return r;
 }
 
-void run_deferred(run_record& r) {
-    chain_state& c = *r.chain;
-    while (chain_node* const n = c.deferred) {
-        c.deferred = n->next;
-        --c.deferred_pending;
-        show_call(r);
-        if (n->destroy != nullptr || n->block_bytes != 0) {   // else nothing is left to do for it
-            n->next = c.spent;
-            c.spent = n;
-        }
-        ++r.run;
-        try {
-            n->call(*n, *c.result);
-            ++r.returned;
-            if (c.early != nullptr) settle_early(r);
-        } catch (...) {
-            settle_early(r);
-            if (is_forced_unwind()) {   // the rest runs while the thread unwinds (P4); of a branch's chain where that is closed
-                finalizer_left_thread(r);
-                if (r.body_is_over && c.outer == nullptr) do_in_passing([&r] { r.task->type().finish(*r.task, r); });
-                throw;
-            }
-            finalizer_threw(r);
-        }
+bool deferred_threw(run_record& r) {
+    settle_early(r);   // what its defer could not store threw before
+    if (!is_forced_unwind()) {
+        finalizer_threw(r);
+        return false;
     }
+    finalizer_left_thread(r);   // the rest runs while the thread unwinds; of a branch's chain where that is closed
+    if (r.body_is_over && r.chain->outer == nullptr) do_in_passing([&r] { r.task->type().finish(*r.task, r); });
+    return true;
 }
+
+void run_deferred(run_record& r) { run_nodes(r); }
 
 void destroy_spent(run_record& r) noexcept { destroy_nodes(r.chain->spent); }
 

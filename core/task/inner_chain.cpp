@@ -22,7 +22,7 @@ void run_pending(inner_chain& c) {
         c.deferred = n->next;
         --c.pending;
         --r.inner_pending;
-        show_pending(r);
+        show_call(r);
         n->next = c.spent;
         c.spent = n;
         ++r.run;
@@ -78,14 +78,11 @@ void close_chain(inner_chain& c) {
     *link = c.outer;
 }
 
-chain_node* reserve_node(inner_chain& c, std::size_t size_bytes, std::size_t alignment) noexcept {
+node_room reserve_node(inner_chain& c, std::size_t size_bytes, std::size_t alignment) noexcept {
     if (LASTLY_FAULT("O6")) return task_chain{*c.run}.reserve(size_bytes, alignment);
     const std::size_t rounded = (size_bytes + alignof(chain_node) - 1) / alignof(chain_node) * alignof(chain_node);
     if (alignment > alignof(chain_node) || rounded > inner_chain::room_bytes - c.used_bytes) return allocate_node(size_bytes);
-    auto* const n = reinterpret_cast<chain_node*>(&c.room[c.used_bytes]);
-    c.used_bytes += rounded;
-    n->block_bytes = 0;
-    return n;
+    return {&c.room[std::exchange(c.used_bytes, c.used_bytes + rounded)], 0};
 }
 
 void link_node(inner_chain& c, chain_node& n) noexcept {
@@ -98,7 +95,7 @@ void link_node(inner_chain& c, chain_node& n) noexcept {
     ++c.pending;
     ++r.attached;
     ++r.inner_pending;
-    show_pending(r);
+    show_one_more(r);
     if (c.pending > r.long_at) warn_of_length(r, c.pending);
 }
 

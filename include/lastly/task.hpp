@@ -33,7 +33,7 @@ public:
     /// Errors: if it cannot be stored it runs at once, then std::bad_alloc or the copy's exception (A3);
     /// std::logic_error on another thread than the task's, `f` not run. Cost: no allocation while the frame has spare room.
     template <class F, class... Args>
-    void defer(F&& f, Args&&... args) {
+    [[gnu::always_inline]] void defer(F&& f, Args&&... args) {
         detail::defer_to(detail::task_chain{detail::run_to_defer_to(run_)}, std::forward<F>(f), std::forward<Args>(args)...);
     }
     /// True once somebody asked this task to stop; false inside a finalizer (C4).

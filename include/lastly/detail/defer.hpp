@@ -26,31 +26,29 @@ struct task_chain {
     static constexpr bool fails_the_task = true;
 
     run_record& run;
+    chain_state& chain = *run.chain;
 
     // In the spare room of the frame, or of the branch's scope, first; then in the record's, then in a block.
-    chain_node* reserve(std::size_t size_bytes, std::size_t alignment) const noexcept {
+    node_room reserve(std::size_t size_bytes, std::size_t alignment) const noexcept {
         const std::size_t rounded = (size_bytes + alignof(chain_node) - 1) / alignof(chain_node) * alignof(chain_node);
-        if (alignment > alignof(chain_node) || static_cast<std::size_t>(run.chain->spare_end - run.chain->spare) < rounded) return reserve_elsewhere(run, rounded, alignment);
-        auto* const n = reinterpret_cast<chain_node*>(run.chain->spare);
-        run.chain->spare += rounded;
-        n->block_bytes = 0;
-        return n;
+        if (alignment > alignof(chain_node) || static_cast<std::size_t>(chain.spare_end - chain.spare) < rounded) return reserve_elsewhere(run, rounded, alignment);
+        return {std::exchange(chain.spare, chain.spare + rounded), 0};
     }
     void link(chain_node& n) const noexcept {
-        chain_node** place = &run.chain->deferred;
+        chain_node** place = &chain.deferred;
         while (LASTLY_FAULT("O2-lifo") && *place != nullptr) place = &(*place)->next;
         n.next = *place;
         *place = &n;
         if (!LASTLY_FAULT("L3-attached")) ++run.attached;
-        ++run.chain->deferred_pending;
+        const std::size_t length = ++chain.deferred_pending;
         show_one_more(run);
         if (LASTLY_FAULT("G4") && !run.finalizing) run_deferred(run);
-        if (run.chain->deferred_pending > run.long_at) warn_of_length(run, run.chain->deferred_pending);
+        if (length > run.long_at) warn_of_length(run, length);
     }
 };
 
 // The record whose chain a finalizer joins: `wanted`, if that is what runs here.
-inline run_record& run_to_defer_to(run_record* wanted) {
+[[gnu::always_inline]] inline run_record& run_to_defer_to(run_record* wanted) {
     if (wanted == nullptr || wanted != this_thread.current || LASTLY_FAULT("B2")) return find_run_to_defer_to(wanted);
     if (wanted->scope != nullptr && !wanted->scope->is(branch_scope::open)) wanted->scope->open_chain();
     return *wanted;
@@ -89,7 +87,7 @@ template <class Chain, class Deferral, class... Given>
 }
 
 template <class Chain, class F, class... Args>
-void defer_to(Chain chain, F&& f, Args&&... args) {
+[[gnu::always_inline]] inline void defer_to(Chain chain, F&& f, Args&&... args) {
     constexpr call_form form = form_of<Chain::with_outcome, std::decay_t<F>, std::unwrap_ref_decay_t<Args>...>();
     static_assert(form != call_form::none,
                   "defer(f, args...): f takes the arguments as they are when stored: decayed copies, given away or as lvalues; std::ref asks "
@@ -103,23 +101,21 @@ void defer_to(Chain chain, F&& f, Args&&... args) {
         using parts = deferral<form, std::tuple<F, Args...>, std::tuple<std::decay_t<F>, std::unwrap_ref_decay_t<Args>...>,
                                std::index_sequence_for<F, Args...>>;
         using node = typename parts::node;
-        void* const place = chain.reserve(sizeof(node), alignof(node));
-        if (place == nullptr) defer_without_memory<Chain, parts>(chain, std::forward<F>(f), std::forward<Args>(args)...);
-        const std::size_t block_bytes = static_cast<chain_node*>(place)->block_bytes;
-        node* const made = ::new (place) node;
+        const node_room room = chain.reserve(sizeof(node), alignof(node));
+        if (room.place == nullptr) defer_without_memory<Chain, parts>(chain, std::forward<F>(f), std::forward<Args>(args)...);
+        node* const made = ::new (room.place) node;
         parts deferred(*made, std::forward<F>(f), std::forward<Args>(args)...);
         try {
             deferred.build();
         } catch (...) {
             const struct unreserved {
-                void* place;
-                std::size_t block_bytes;
-                ~unreserved() { unreserve_node(place, block_bytes); }
-            } after{place, block_bytes};
+                node_room room;
+                ~unreserved() { unreserve_node(room); }
+            } after{room};
             run_immediately(chain, errc::construction_failed, deferred);
             throw;
         }
-        made->block_bytes = block_bytes;
+        made->block_bytes = room.block_bytes;
         made->call = &node::run;
         made->destroy = node::is_trivial ? nullptr : &node::end;
         chain.link(*made);

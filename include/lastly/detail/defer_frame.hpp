@@ -29,7 +29,7 @@ struct inner_chain {
 LASTLY_EXPORT run_record& run_to_defer_in(const inner_chain& c);     // std::logic_error on another thread, and in a branch that began later
 LASTLY_EXPORT void open_chain(inner_chain& c, run_record& wanted);   // std::logic_error unless that is what this thread runs innermost
 LASTLY_EXPORT void close_chain(inner_chain& c);                      // runs and destroys what is pending; the block is closed then; throws nothing, but passes on forced unwinding
-LASTLY_EXPORT chain_node* reserve_node(inner_chain& c, std::size_t size_bytes, std::size_t alignment) noexcept;   // null: no memory
+LASTLY_EXPORT node_room reserve_node(inner_chain& c, std::size_t size_bytes, std::size_t alignment) noexcept;
 LASTLY_EXPORT void link_node(inner_chain& c, chain_node& n) noexcept;
 
 // Where a finalizer is registered: a block's chain. It is called without an outcome, and the task's outcome stays the body's.
@@ -40,7 +40,7 @@ struct inner_chain_ref {
     run_record& run;
     inner_chain& chain;
 
-    chain_node* reserve(std::size_t size_bytes, std::size_t alignment) const noexcept { return reserve_node(chain, size_bytes, alignment); }
+    node_room reserve(std::size_t size_bytes, std::size_t alignment) const noexcept { return reserve_node(chain, size_bytes, alignment); }
     void link(chain_node& n) const noexcept { link_node(chain, n); }
 };
 

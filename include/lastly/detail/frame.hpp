@@ -252,17 +252,12 @@ struct run_record : run_marks {
 };
 
 // The frame's header shows how far the task is, and what is pending in its chain and its blocks.
-inline void show_pending(run_record& r) noexcept {
-    if (r.shown == nullptr) return;
-    std::size_t deferred = r.inner_pending;
-    for (const chain_state* c = r.chain; c != nullptr; c = c->outer) deferred += c->deferred_pending;
-    r.shown->show(r.finalizing ? phase::finalizing : phase::running, deferred, r.attached_pending);
-}
+LASTLY_EXPORT void show_pending(run_record& r) noexcept;
 // One more is pending, in the same phase.
 inline void show_one_more(run_record& r) noexcept {
     if (r.shown == nullptr) return;
     const std::uint64_t now = r.shown->progress.load(relaxed);   // order: only the holder writes it
-    if ((now >> 16 & 0xffff) < 0xfffe) r.shown->progress.store(now + (1u << 16), release);   // order: [F1] a walker that sees the count sees the fields stored before it
+    if (static_cast<std::uint32_t>(now) < 0xfffeu << 16) r.shown->progress.store(now + (1u << 16), release);   // order: [F1] a walker that sees the count sees the fields stored before it
     else show_pending(r);
 }
 // A deferred finalizer is about to be called: one less is pending, in the phase that this is.
@@ -270,7 +265,7 @@ inline void show_call(run_record& r) noexcept {
     if (r.shown == nullptr) return;
     const std::uint64_t now = r.shown->progress.load(relaxed);   // order: only the holder writes it
     const std::uint64_t called = (now & ~std::uint64_t{0xff}) - (1u << 16) + static_cast<std::uint64_t>(r.finalizing ? phase::finalizing : phase::running);
-    if ((now >> 16 & 0xffff) - 1 < 0xfffe) r.shown->progress.store(called, release);   // order: [F1] a walker that sees the count sees the fields stored before it
+    if (static_cast<std::uint32_t>(now) - (1u << 16) < 0xfffeu << 16) r.shown->progress.store(called, release);   // order: [F1] a walker that sees the count sees the fields stored before it
     else show_pending(r);
 }
 
@@ -287,6 +282,12 @@ struct chain_node {
     std::size_t block_bytes;                     // of the slab block that this is; 0: it lies in the frame's spare room
 };
 
+// Where a node will be made. Null: no memory.
+struct node_room {
+    void* place;
+    std::size_t block_bytes;   // as above
+};
+
 // Compiled halves ------------------------------------------------------------------------------------------------------
 // The frame store: aligned to a cache line; null when out of memory. Never throws, never locks.
 LASTLY_EXPORT frame* allocate_frame(block_size size, bool named) noexcept;
@@ -296,9 +297,9 @@ LASTLY_EXPORT void release_frame(frame& f, block_size size, bool named) noexcept
 LASTLY_EXPORT run_record* current_run() noexcept;                   // this thread's innermost; null outside a task
 LASTLY_EXPORT run_record& run_of_this_thread(run_record* wanted);   // that, or the record of its branch that runs here; else std::logic_error
 LASTLY_EXPORT run_record& find_run_to_defer_to(run_record* wanted);   // likewise; a branch that defers for the first time gets its own chain
-LASTLY_EXPORT chain_node* reserve_elsewhere(run_record& r, std::size_t size_bytes, std::size_t alignment) noexcept;   // no spare room; null: no memory
+LASTLY_EXPORT node_room reserve_elsewhere(run_record& r, std::size_t size_bytes, std::size_t alignment) noexcept;   // there is no spare room
 LASTLY_EXPORT void warn_of_length(run_record& r, std::size_t length) noexcept;
-LASTLY_EXPORT void unreserve_node(void* place, std::size_t block_bytes) noexcept;
+LASTLY_EXPORT void unreserve_node(node_room room) noexcept;
 // A finalizer that does not wait for the chain (A3): counted as attached and run, shielded between begin and end.
 LASTLY_EXPORT bool begin_early(run_record& r) noexcept;             // returns what `end` is given
 LASTLY_EXPORT void end_early(run_record& r, bool was_finalizing) noexcept;
