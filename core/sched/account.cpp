@@ -89,7 +89,7 @@ void part_header::begin(const run_record& r) noexcept {
     header.file.store(site.file, release);
     header.stamp.store(0, release);
     name.store(name_of(r), release);
-    header.show(phase::running, 0, 0);
+    header.show(r.finalizing ? phase::finalizing : phase::running, 0, 0);
 }
 
 account* account_for(pool_core& pool) noexcept {

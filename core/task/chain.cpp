@@ -118,7 +118,7 @@ bool deferred_threw(run_record& r) {
     return true;
 }
 
-void run_deferred(run_record& r) { run_nodes(r); }
+void run_deferred(run_record& r) { run_nodes(r, *r.chain); }
 
 void destroy_spent(run_record& r) noexcept { destroy_nodes(r.chain->spent); }
 

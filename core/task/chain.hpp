@@ -3,7 +3,6 @@
 #pragma once
 
 #include "core/task/anchor.hpp"
-#include "lastly/detail/fault.hpp"
 #include "lastly/detail/frame.hpp"
 
 #include <cstddef>
@@ -27,9 +26,8 @@ void destroy_nodes(chain_node*& spent) noexcept;
 // Within the catch of what a deferred finalizer threw. Whether its thread is left (P4): the unwinding has to go on.
 bool deferred_threw(run_record& r);
 
-// Runs what the record's chain holds, until nothing is left that is to be called.
-[[gnu::always_inline]] inline void run_nodes(run_record& r) {
-    chain_state& c = *r.chain;
+// Runs what that chain of the run holds, until nothing is left that is to be called.
+[[gnu::always_inline]] inline void run_nodes(run_record& r, chain_state& c) {
     while (chain_node* const n = c.deferred) {
         c.deferred = n->next;
         --c.deferred_pending;

@@ -148,6 +148,24 @@ TEST_CASE("G3: after a branch with a block and a chain, the header shows that th
     check_end(pool);
 }
 
+TEST_CASE("G3: a stolen branch that a finalizer has forked is shown as a finalizer, within a block too") {
+    lastly::pool pool(options(2));
+    const auto is_shown = [] { return detail::phase_of(detail::current_run()->shown->progress.load(detail::relaxed)) == detail::phase::finalizing; };
+    std::atomic<int> seen{0};
+    pool.run([] {}, lastly::finally([&] {
+        std::atomic<bool> is_over{false};
+        parallel_invoke(pool, [&] { await([&] { return is_over.load(); }); }, [&](lastly::task_context& here) {
+            seen += is_shown() ? 1 : 0;
+            lastly::defer_frame block(here);
+            block.defer([] {});
+            seen += is_shown() ? 1 : 0;
+            is_over = true;
+        });
+    }));
+    CHECK(seen == 2);
+    check_end(pool);
+}
+
 TEST_CASE("B2: what the end of a stolen branch's error defers runs before the fork is over") {
     lastly::pool pool(options(2));
     std::atomic<int> late{0};
