@@ -21,7 +21,7 @@ namespace lastly::detail {
 
 namespace {
 
-constexpr unsigned spins_before_sleep = 20;   // as in task/completion.cpp
+constexpr unsigned spins_before_sleep = 20;   // as after a wake in task/completion.cpp
 constexpr unsigned pauses_a_round = 8;
 
 std::uint32_t number_of(const deque_item& item) noexcept {

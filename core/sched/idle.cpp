@@ -3,6 +3,7 @@
 
 #include "core/base/test_point.hpp"
 #include "lastly/detail/fault.hpp"
+#include "lastly/detail/thread_block.hpp"
 
 namespace lastly::detail {
 
@@ -109,7 +110,10 @@ void idle_workers::wake_one() noexcept {
         if (sleepers(now) == 0 || searchers(now) != 0) return;
         if (!word_.compare_exchange_weak(now, now + one_searcher, seq_cst, seq_cst)) continue;   // order: [I1] whoever prepares later sees the work
         LASTLY_POINT("waking-a-seat");
-        if (free_a_seat()) return;
+        if (free_a_seat()) {
+            this_thread.has_woken = true;
+            return;
+        }
         now = word_.fetch_sub(one_searcher, seq_cst) - one_searcher;   // order: [I1] the look at the seats comes after
         if (!any_seat_taken()) return;   // those that are counted are awake and will look again
     }

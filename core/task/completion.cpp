@@ -22,7 +22,11 @@ namespace lastly::detail {
 
 namespace {
 
-constexpr int spins_before_sleep = 20;   // about as long as a hand-over takes while everybody is awake; whoever spins on keeps the CPU that a woken worker would get
+// How often a waiter looks before it sleeps. Whoever spins on keeps the CPU that a worker would get which it has woken.
+constexpr int looks_after_wake = 20;
+constexpr int looks = 60;                // if it has woken nobody: longer than a hand-over takes while everybody is awake
+constexpr int looks_beside_it = 128;     // more, once some CPU runs it: 3 to 4 us, about what a sleep and its end would cost
+constexpr auto least_limit = std::chrono::microseconds(100);   // of a wait that looks as long as that
 
 bool is_worth_reporting(const outcome& o) noexcept { return o.failed() || (o.cancelled() && !is_bulk_cause(o.cause())); }
 
@@ -247,14 +251,26 @@ bool is_done(const frame& f) noexcept {
     return (f.state.load(acquire) & done) != 0;   // order: [T4] sees the outcome and all that the task did
 }
 
+namespace {
+
+// Is it under way on some thread? Of a task whose handle is at hand.
+bool is_running(const frame& f) noexcept {
+    const phase p = phase_of(f.progress.load(relaxed));   // order: a hint: a look more or less
+    return p == phase::running || p == phase::finalizing;
+}
+
+}   // namespace
+
 bool wait_for_done(frame& f, std::chrono::nanoseconds limit) {
     if (is_done(f)) return true;
     f.owner.load(acquire)->refuse_to_wait_if_inherited();   // order: [F2] the handle's own frame
     refuse_to_wait_for_oneself(f);
     const auto deadline = deadline_after(limit);
     if (LASTLY_FAULT("W3") && this_thread.home != nullptr) this_thread.home->run_in_place(*this_thread.home->core, f);
-    for (int i = 0; i < spins_before_sleep; ++i) {
+    const int at_least = std::exchange(this_thread.has_woken, false) || limit < least_limit ? looks_after_wake : looks;
+    for (int i = 0; i < at_least + looks_beside_it; ++i) {
         if (is_done(f)) return true;
+        if (i >= at_least && (limit < least_limit || !is_running(f))) break;
         pause_cpu();
     }
     handle_wait wait{f, deadline};

@@ -1,11 +1,16 @@
 // Seats, searchers, sleepers: the protocol on its own, without a pool.
 #include "core/sched/idle.hpp"
 
+#include "lastly/detail/thread_block.hpp"
+#include "tests/support/pools.hpp"
+
 #include <doctest/doctest.h>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 using namespace lastly::detail;
@@ -123,4 +128,28 @@ TEST_CASE("idle: a stand-in whose place is reclaimed while it looks for work sta
     idle.stay_down(1, [](void*) { return true; }, nullptr);   // the pool's end: up at once, and a searcher
     CHECK_FALSE(idle.stop_search());
     CHECK_FALSE(idle.lend(1));
+}
+
+TEST_CASE("idle: a thread that has woken a worker knows it") {
+    idle_workers idle(1);
+    this_thread.has_woken = false;
+    idle.notify();
+    CHECK_FALSE(this_thread.has_woken);   // nobody slept
+    idle.start_search();
+    idle.prepare(0);
+    idle.notify();
+    CHECK(std::exchange(this_thread.has_woken, false));
+    idle.commit(0);   // it is not on its seat any more
+}
+
+TEST_CASE("idle: whoever waits for a task forgets that it has woken somebody") {
+    lastly::pool pool(support::options(1));
+    std::atomic<bool> go{false};
+    auto handle = pool.submit([&go] { support::await([&go] { return go.load(); }); });
+    this_thread.has_woken = true;
+    CHECK_FALSE(handle.wait_for(std::chrono::milliseconds(1)));
+    CHECK_FALSE(this_thread.has_woken);
+    go = true;
+    handle.wait();
+    support::check_end(pool);
 }

@@ -33,6 +33,7 @@ struct thread_block {
     std::uint64_t points_seed = 0;        // core/base/test_point: the seed that it belongs to
 #endif
     bool exit_armed = false;              // the call at the thread's end is set
+    bool has_woken = false;               // core/sched/idle: this thread has woken a worker, and has not waited for a task since
 };
 
 extern constinit thread_local thread_block this_thread __attribute__((tls_model("initial-exec"), visibility("default")));
