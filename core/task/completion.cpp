@@ -267,10 +267,12 @@ bool wait_for_done(frame& f, std::chrono::nanoseconds limit) {
     refuse_to_wait_for_oneself(f);
     const auto deadline = deadline_after(limit);
     if (LASTLY_FAULT("W3") && this_thread.home != nullptr) this_thread.home->run_in_place(*this_thread.home->core, f);
-    const int at_least = std::exchange(this_thread.has_woken, false) || limit < least_limit ? looks_after_wake : looks;
-    for (int i = 0; i < at_least + looks_beside_it; ++i) {
+    const bool has_woken = std::exchange(this_thread.has_woken, false), is_brief = limit < least_limit;
+    const int at_least = has_woken || is_brief ? looks_after_wake : looks;
+    const int at_most = is_brief ? at_least : at_least + looks_beside_it;
+    for (int i = 0; i < at_most; ++i) {
         if (is_done(f)) return true;
-        if (i >= at_least && (limit < least_limit || !is_running(f))) break;
+        if (i >= at_least && !is_running(f)) break;
         pause_cpu();
     }
     handle_wait wait{f, deadline};
