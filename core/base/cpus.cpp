@@ -18,8 +18,8 @@ std::string read_small_file(const char* path) {
     if (fd < 0) return text;
     char buffer[4096];
     const ssize_t got = ::read(fd, buffer, sizeof buffer);
+    ::close(fd);   // before what may throw
     if (got > 0) text.assign(buffer, static_cast<std::size_t>(got));
-    ::close(fd);
     return text;
 }
 

@@ -71,7 +71,7 @@ void finish(branch& b, branch_end how) noexcept {
 
 }   // namespace
 
-void offer_more_branches(branch_deque& d) noexcept { announce(d, d.offer(std::max<std::int64_t>(d.least(), 1 + d.pool->idle.idle_count()))); }
+void offer_more_branches(branch_deque& d) noexcept { announce(d, d.offer(d.wanted_for(d.pool->idle.idle_count()))); }
 
 void offer_all_branches(branch_deque& d) noexcept {
     if (!LASTLY_FAULT("branches-hidden")) announce(d, d.offer_all());

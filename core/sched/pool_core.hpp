@@ -5,6 +5,7 @@
 // thread's hand. 3. `inside` counts the workers, and the threads that run a task of the pool without being one.
 #pragma once
 
+#include "core/base/cpus.hpp"
 #include "core/report/watchdog.hpp"
 #include "core/sched/account.hpp"
 #include "core/sched/idle.hpp"
@@ -35,6 +36,7 @@ public:
     pool_core& operator=(const pool_core&) = delete;
 
     const pool_options options;
+    const unsigned cpus = usable_cpus();  // more workers than these cannot run at once
     error_sink sink;
     const context root;                   // what every task observes (S6)
     anchor_lease lease;

@@ -1,6 +1,7 @@
 // The worker's loop: own tasks, then a search, then sleep. See worker.hpp, and README.md here.
 #include "core/sched/worker.hpp"
 
+#include "core/base/clock.hpp"
 #include "core/base/prefetch.hpp"
 #include "core/base/process.hpp"
 #include "core/base/test_point.hpp"
@@ -11,6 +12,7 @@
 #include "lastly/detail/thread_block.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace lastly::detail {
@@ -19,9 +21,11 @@ namespace {
 
 constexpr std::uint64_t magazines_kept = 1024;   // free frames beyond this many magazines of a size go back to the system
 constexpr unsigned pauses_a_round = 8;
-constexpr std::size_t most_stolen = 64;    // tasks in one go, besides the first
-constexpr unsigned most_on_offer = 8;      // branches that a busy worker keeps public: each is larger than the next
+constexpr unsigned enough_on_offer = 8;    // branches that a busy worker keeps public: each is larger than the next
 constexpr std::uint32_t rounds_before_yield = 64;
+constexpr std::uint32_t rounds_in_a_crowd = 4;   // the same where there are more workers than CPUs: those that have work need theirs
+constexpr std::size_t worth_a_steal = 8;   // tasks
+constexpr std::chrono::microseconds time_to_gather{2};
 
 std::uint32_t next_random(std::uint64_t& state) noexcept {   // xorshift64*
     state ^= state >> 12;
@@ -121,19 +125,20 @@ struct finding {
     explicit operator bool() const noexcept { return task != nullptr || part != nullptr; }
 };
 
-// A task and up to half of what the victim has besides, `most` at most; or a branch.
+// A task and up to half of what the victim has, `most` at most; or a branch.
 finding steal_from(worker& w, worker& victim, std::size_t most, bool& contended) noexcept {
-    deque_item first;
-    if (!victim.tasks.steal(first, contended)) return {nullptr, victim.branches.steal(contended)};
-    deque_item more[most_stolen];
-    std::size_t begin = most_stolen;   // from behind: what was the oldest there is the oldest here
-    bool is_contended = false;
-    for (std::size_t left = std::min(victim.tasks.size() / 2, most); left > 0 && victim.tasks.steal(more[begin - 1], is_contended); --left) {
-        prefetch_for_write(more[--begin].task);   // its lines lie in the victim's cache
+    deque_item stolen[deque::most_at_once];   // the oldest first
+    std::size_t count = victim.tasks.steal_many(stolen, most, contended);
+    if (count == 0) return {nullptr, victim.branches.steal(contended)};
+    if (count == 1) {
+        bool is_contended = false;
+        for (std::size_t left = std::min(victim.tasks.size() / 2, most - 1); left > 0 && victim.tasks.steal(stolen[count], is_contended); --left) ++count;
     }
+    for (std::size_t i = 1; i < count; ++i) prefetch_for_write(stolen[i].task);   // its lines lie in the victim's cache
     LASTLY_POINT("some-stolen");
-    queue_up(taker_of(w), most_stolen - begin, [&more, begin](std::size_t i) { return more[begin + i]; });
-    return {first.task, nullptr};
+    queue_up(taker_of(w), count - 1, [&stolen, count](std::size_t i) { return stolen[count - 1 - i]; });   // what was the oldest there is the oldest here
+    if (count < worth_a_steal) w.next_look = steady_now() + time_to_gather;   // a thief that comes for each task takes the deque's lines from their owner each time
+    return {stolen[0].task, nullptr};
 }
 
 finding steal_from_others(worker& w, std::uint32_t attempts, std::size_t most, bool& contended) noexcept {
@@ -150,7 +155,7 @@ finding steal_from_others(worker& w, std::uint32_t attempts, std::size_t most, b
 finding next(worker& w) noexcept {
     bool contended = false;
     if (std::exchange(w.others_are_next, false)) {
-        if (const finding f = steal_from_others(w, 1, 0, contended)) return f;
+        if (const finding f = steal_from_others(w, 1, 1, contended)) return f;
     }
     return {next_own(w), nullptr};
 }
@@ -191,13 +196,19 @@ finding take_from_anybody(pool_core& pool) noexcept {
 
 // A bounded number of rounds.
 finding search_rounds(worker& w) noexcept {
-    const std::uint32_t rounds = w.pool.options.tuning.spin_rounds;
+    const pool_core& pool = w.pool;
+    const std::uint32_t rounds = pool.options.tuning.spin_rounds;
+    const std::uint32_t yields_from = pool.options.workers > pool.cpus ? rounds_in_a_crowd : rounds_before_yield;
+    if (w.next_look != std::chrono::steady_clock::time_point{}) {
+        while (steady_now() < w.next_look) pause_cpu();
+        w.next_look = {};
+    }
     for (std::uint32_t round = 0; round < rounds; ++round) {
         bool contended = false;
         if (frame* const f = take_batch(taker_of(w))) return {f, nullptr};
-        if (const finding f = steal_from_others(w, w.pool.options.tuning.steal_attempts, most_stolen, contended)) return f;   // many: so that the way pays
-        if ((w.pool.anchor->gate().load(acquire) & gate_gone) != 0) return {};   // order: [G1] sees the final state
-        if (round >= rounds_before_yield) yield_thread();
+        if (const finding f = steal_from_others(w, pool.options.tuning.steal_attempts, deque::most_at_once, contended)) return f;   // many: so that the way pays
+        if ((pool.anchor->gate().load(acquire) & gate_gone) != 0) return {};   // order: [G1] sees the final state
+        if (round >= yields_from) yield_thread();
         else for (unsigned i = 0; i < pauses_a_round; ++i) pause_cpu();
     }
     return take_from_anybody(w.pool);
@@ -256,10 +267,12 @@ finding search(worker& w, bool is_searcher) noexcept {
     }
 }
 
+unsigned least_on_offer(const pool_core& pool) noexcept { return std::min(pool.options.workers, enough_on_offer); }
+
 }   // namespace
 
 worker::worker(pool_core& p, unsigned i, bool stands_in, account& a)
-    : pool(p), index(i), is_stand_in(stands_in), books(a), branches(&p, std::min(p.options.workers, most_on_offer), p.idle.word(), &offer_more_branches), tasks_to_turn(p.options.tuning.injector_interval), random(0x9e3779b97f4a7c15u * (i + 1)) {}
+    : pool(p), index(i), is_stand_in(stands_in), books(a), branches(&p, least_on_offer(p), std::max(least_on_offer(p), std::min(p.options.workers, p.cpus)), p.idle.word(), &offer_more_branches), tasks_to_turn(p.options.tuning.injector_interval), random(0x9e3779b97f4a7c15u * (i + 1)) {}
 
 namespace {
 

@@ -9,6 +9,7 @@
 #include "lastly/detail/atomic.hpp"
 #include "lastly/detail/fork.hpp"
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 
@@ -31,6 +32,7 @@ struct alignas(64) worker {
     unsigned turn = 2;                    // who had the last one: the injector, its own oldest task, others
     bool others_are_next = false;         // it steals, although it has work
     std::uint64_t random;
+    std::chrono::steady_clock::time_point next_look{};   // at what others have, at the earliest: after it found little
     const group_core* awaited = nullptr;   // the group whose members it runs meanwhile
     std::uint32_t help_depth = 0;   // tasks that it runs one inside the other while it waits
     std::uint32_t husks_left = 0;   // by its claims, so far

@@ -1,11 +1,12 @@
 // A worker's own queue: the owner pushes and pops at the bottom, thieves take the oldest at the top. It grows.
-// Owner: push, push_all, push_each, pop, pop_if, take_oldest. Any thread: steal, steal_if, size. Invariants:
+// Owner: push, push_all, push_each, pop, pop_if, take_oldest. Any thread: steal, steal_many, steal_if, size. Invariants:
 //   1. An item is given out once: by the owner alone, or to whoever moves `top` past it.
 //   2. `top` only grows. 3. A buffer that was outgrown stays readable until the deque is destroyed: a thief may hold it.
 //   4. A slot is read before `top` moves, and what was read counts only if the move succeeded.
+//   5. The owner takes an item without moving `top` only if no thief that has read that `top` can be about to move it past the item.
 // Source: Chase and Lev, "Dynamic circular work-stealing deque" (2005), with the corrections of Le, Pop, Cohen, Nardelli (2013).
-// Where it differs: sequentially consistent accesses instead of fences, and a tag beside each frame, so that a thief may decide
-// without touching the frame.
+// Where it differs: sequentially consistent accesses instead of fences, a tag beside each frame, so that a thief may decide
+// without touching the frame, and a thief that finds many takes many at once (README.md here).
 #pragma once
 
 #include "core/base/test_point.hpp"
@@ -33,6 +34,8 @@ struct deque_filter {
 
 class deque {
 public:
+    static constexpr std::size_t most_at_once = 64;   // that steal_many takes
+
     // `capacity` is a power of two. Throws std::bad_alloc.
     explicit deque(std::size_t capacity = 256);
     ~deque();
@@ -49,7 +52,9 @@ public:
     template <class Item> bool push_each(std::size_t count, Item item) noexcept;
     bool pop(deque_item& item) noexcept;           // the youngest
     bool take_oldest(deque_item& item) noexcept;   // as a thief would; false also when a thief was faster
-    bool steal(deque_item& item, bool& contended) noexcept;
+    bool steal(deque_item& item, bool& contended) noexcept { return steal_many(&item, 1, contended) != 0; }
+    // The oldest first, how many: one, or, where there are many, `most`, with one move of `top`. Requires: 1 to most_at_once.
+    std::size_t steal_many(deque_item* items, std::size_t most, bool& contended) noexcept;
     // As pop and steal, if the filter wants the item that is next.
     template <class Filter>
     bool pop_if(const Filter& filter, deque_item& item) noexcept;
@@ -58,15 +63,24 @@ public:
     std::size_t size() const noexcept;
 
 private:
+    static constexpr std::int64_t enough_for_many = 256;   // items that a thief must see before it takes more than one
+    static constexpr std::int64_t peak_step = 128;         // less than what lies between the two
+
     struct buffer;
     bool take_at(std::int64_t b) noexcept;
+    bool take_near_top(std::int64_t b, std::int64_t t) noexcept;
     bool push_into_full(deque_item item) noexcept;
+    bool make_room(std::int64_t bottom, std::size_t count) noexcept;
     buffer* room_for(std::int64_t bottom, std::size_t count) noexcept;
+    void set_peak(std::int64_t peak) noexcept;
 
     alignas(64) atomic<std::int64_t> top_{0};
+    atomic<std::uint32_t> claim_{0};   // 1: a thief is about to take many
     alignas(64) atomic<std::int64_t> bottom_{0};
     atomic<buffer*> buffer_;
     std::int64_t top_seen_ = 0;   // the owner's: at most top
+    std::int64_t peak_ = 0;       // likewise: at least each `bottom` since it moved `top` itself
+    std::int64_t limit_ = 0;      // likewise: up to here it pushes without a look at room and peak
 };
 
 struct deque::buffer {
@@ -96,12 +110,8 @@ struct deque::buffer {
 template <class Item>
 bool deque::push_each(std::size_t count, Item item) noexcept {
     const std::int64_t b = bottom_.load(relaxed);   // order: only the owner stores it
-    buffer* into = buffer_.load(relaxed);           // order: only the owner stores it
-    if (static_cast<std::size_t>(b - top_seen_) + count > into->mask + 1) {
-        into = room_for(b, count);
-        if (into == nullptr) return false;
-    }
-    buffer now = *into;   // its slots and mask, that no store to a slot can change
+    if (b + static_cast<std::int64_t>(count) > limit_ && !make_room(b, count)) return false;
+    buffer now = *buffer_.load(relaxed);   // order: only the owner stores it. Its slots and mask, that no store to a slot can change
     for (std::size_t i = count; i != 0; --i) now.put(b + static_cast<std::int64_t>(count - i), item(i - 1));
     bottom_.store(b + static_cast<std::int64_t>(count), seq_cst);   // order: [D1] publishes the slots; [I2] before the owner's look at the sleepers
     return true;
@@ -110,9 +120,8 @@ bool deque::push_each(std::size_t count, Item item) noexcept {
 // With room in sight; else the owner looks again, and grows.
 inline bool deque::push(deque_item item) noexcept {
     const std::int64_t b = bottom_.load(relaxed);   // order: only the owner stores it
-    buffer* const into = buffer_.load(relaxed);     // order: only the owner stores it
-    if (static_cast<std::size_t>(b - top_seen_) > into->mask) return push_into_full(item);
-    into->put(b, item);
+    if (b >= limit_) return push_into_full(item);
+    buffer_.load(relaxed)->put(b, item);   // order: only the owner stores it
     bottom_.store(b + 1, seq_cst);   // order: [D1] publishes the slot; [I2] before the owner's look at the sleepers
     return true;
 }
@@ -132,15 +141,8 @@ inline bool deque::pop(deque_item& item) noexcept {
     const std::int64_t t = top_.load(seq_cst);          // order: [D4] after the store of bottom
     top_seen_ = t;
     LASTLY_POINT("deque-pop");
-    if (t < b) return true;
-    bool mine = false;
-    if (t == b) {
-        std::int64_t expected = t;
-        mine = top_.compare_exchange_strong(expected, t + 1, seq_cst, seq_cst);   // order: [D3][D4] the last item goes to whoever moves top
-        top_seen_ = t + 1;
-    }
-    bottom_.store(b + 1, relaxed);                      // order: restores the empty deque; hides no item
-    return mine;
+    const bool is_out_of_reach = t + static_cast<std::int64_t>(most_at_once) <= b || (t < b && peak_ < t + enough_for_many);   // of thieves that have read this top
+    return is_out_of_reach || take_near_top(b, t);
 }
 
 template <class Filter>

@@ -40,7 +40,7 @@ struct fixture {
     detail::run_record record;
     detail::branch_scope scope{record};
     detail::atomic<std::uint64_t> idle{0};
-    detail::branch_deque d{nullptr, 1, idle, &offer};
+    detail::branch_deque d{nullptr, 1, detail::branch_deque::capacity, idle, &offer};
     std::vector<std::unique_ptr<detail::branch>> made;
 };
 
@@ -81,7 +81,7 @@ TEST_CASE("branch_deque: a push asks when fewer are public than the last offer s
     static std::int64_t count;
     asked = 0;
     count = 1;
-    detail::branch_deque d(nullptr, 1, f.idle, [](detail::branch_deque& self) {
+    detail::branch_deque d(nullptr, 1, 4, f.idle, [](detail::branch_deque& self) {
         ++asked;
         self.offer(count);
     });

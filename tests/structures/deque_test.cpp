@@ -1,10 +1,13 @@
 // The deque against a model, at capacities that make it grow and wrap around at once.
 #include "core/structures/deque.hpp"
 
+#include "core/base/test_point.hpp"
+
 #include "steal_stress.hpp"
 
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -85,6 +88,30 @@ TEST_CASE("deque: its owner may take the oldest item as a thief would") {
     REQUIRE(d.take_oldest(i));
     CHECK(number_of(i) == 2);
     CHECK_FALSE(d.take_oldest(i));
+}
+
+TEST_CASE("deque: a thief takes one of few and many of many, the oldest") {
+    detail::deque d(2);
+    for (std::uintptr_t n = 1; n <= 300; ++n) REQUIRE(d.push(item(n)));
+    detail::deque_item got[detail::deque::most_at_once];
+    bool contended = false;
+    REQUIRE(d.steal_many(got, 50, contended) == 50);
+    for (std::uintptr_t n = 1; n <= 50; ++n) CHECK(number_of(got[n - 1]) == n);
+    CHECK(d.steal_many(got, 50, contended) == 1);   // 250 are few
+    CHECK(number_of(got[0]) == 51);
+    CHECK_FALSE(contended);
+    CHECK(popped(d) == 300);
+    CHECK(d.size() == 248);
+}
+
+TEST_CASE("deque: an owner pops the youngest also near a top where many were to be had") {
+    detail::deque d(2);
+    for (const std::uintptr_t last : {300u, 100u, 1000u, 64u}) {
+        CAPTURE(last);
+        for (std::uintptr_t n = 1; n <= last; ++n) REQUIRE(d.push(item(n)));
+        for (std::uintptr_t n = last; n >= 1; --n) CHECK(popped(d) == n);
+        CHECK(popped(d) == 0);
+    }
 }
 
 TEST_CASE("deque: it grows without losing or reordering an item") {
@@ -248,6 +275,28 @@ TEST_CASE("deque: the last item goes to its owner or to one thief") {
         CHECK(stress.wrong(1) == 0);
         CHECK(stress.torn() == 0);
     }
+}
+
+TEST_CASE("deque: what a thief takes at once is not also its owner's") {
+    constexpr std::size_t items = 36'000, burst = 300;
+    constexpr unsigned rounds = 24;
+    steal_stress stress(items, detail::deque::most_at_once);
+    for (unsigned round = 0; round < rounds; ++round) {
+        detail::set_chaos(round + 1);   // with test points: a thief is held up between its look and its move
+        stress.round(2, [&](detail::deque& d) {
+            detail::deque_item got;
+            for (std::size_t n = 0; n < items; ++n) {
+                if (!d.push(steal_stress::item(n))) stress.refused();
+                if (n % burst != burst - 1) continue;
+                for (std::size_t pops = n / burst % 2 == 0 ? burst : burst - 20; pops > 0 && d.pop(got); --pops) stress.took(got);
+            }
+            while (d.pop(got)) stress.took(got);
+        });
+    }
+    detail::set_chaos(0);
+    CHECK(stress.wrong(rounds) == 0);
+    CHECK(stress.torn() == 0);
+    CHECK(stress.at_once() != 0);
 }
 
 TEST_CASE("deque: its size is never zero while an item rests in it") {

@@ -14,8 +14,10 @@
 class steal_stress {
 public:
     static constexpr std::size_t thieves = 3;
+    static constexpr std::size_t many = 256;   // for a thief that takes several at once
 
-    explicit steal_stress(std::size_t items) : items_(items), out_(std::make_unique<std::atomic<std::uint32_t>[]>(items)) {}
+    // `most`: as many as a thief takes at once, where there are many.
+    explicit steal_stress(std::size_t items, std::size_t most = 1) : items_(items), most_(most), out_(std::make_unique<std::atomic<std::uint32_t>[]>(items)) {}
 
     // `owner` pushes items; what it gets back itself it hands to took().
     void round(std::size_t capacity, const std::function<void(lastly::detail::deque&)>& owner) {
@@ -26,15 +28,18 @@ public:
         for (std::size_t t = 0; t < thieves; ++t) {
             threads.emplace_back([&] {
                 start.arrive_and_wait();
-                lastly::detail::deque_item i;
+                lastly::detail::deque_item got[lastly::detail::deque::most_at_once];
                 for (;;) {
                     const bool last_look = over.load(std::memory_order_acquire);
-                    bool contended = false;
-                    if (d.steal(i, contended)) {
-                        took(i);
-                    } else if (last_look && !contended) {
-                        return;
+                    if (most_ > 1 && !last_look && d.size() < many) {   // else it would never see many
+                        std::this_thread::yield();
+                        continue;
                     }
+                    bool contended = false;
+                    const std::size_t count = d.steal_many(got, most_, contended);
+                    for (std::size_t i = 0; i < count; ++i) took(got[i]);
+                    if (count > 1) at_once_.fetch_add(1, std::memory_order_relaxed);
+                    if (count == 0 && last_look && !contended) return;
                 }
             });
         }
@@ -54,6 +59,8 @@ public:
             out_[i.tag - 1].fetch_add(1, std::memory_order_relaxed);
         }
     }
+    // How often a thief took several.
+    std::uint64_t at_once() const { return at_once_.load(std::memory_order_relaxed); }
     void refused() { torn_.fetch_add(1, std::memory_order_relaxed); }   // a push for which there was no memory
     // How many items did not come out exactly `times` times.
     std::size_t wrong(std::uint32_t times) const {
@@ -65,7 +72,7 @@ public:
     std::uint64_t torn() const { return torn_.load(std::memory_order_relaxed); }
 
 private:
-    const std::size_t items_;
+    const std::size_t items_, most_;
     std::unique_ptr<std::atomic<std::uint32_t>[]> out_;
-    std::atomic<std::uint64_t> torn_{0};
+    std::atomic<std::uint64_t> torn_{0}, at_once_{0};
 };

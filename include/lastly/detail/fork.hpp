@@ -16,6 +16,7 @@
 #include <lastly/detail/frame.hpp>
 #include <lastly/detail/thread_block.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -66,9 +67,9 @@ public:
     static constexpr std::int64_t capacity = 1024;
 
     // `least`: as many are to be public if there are that many, and as many as the last offer said. When there are fewer a push calls
-    // `offer_more`, and a pop when some worker is idle (`idle_word` is not 0 in its lower half).
-    branch_deque(pool_core* p, std::int64_t least, const atomic<std::uint64_t>& idle_word, void (*offer_more)(branch_deque&)) noexcept
-        : pool(p), wanted_(least), least_(least), idle_(idle_word), offer_more_(offer_more) {}
+    // `offer_more`; so does a pop when some worker is idle (`idle_word` is not 0 in its lower half) and fewer than `most` are public.
+    branch_deque(pool_core* p, std::int64_t least, std::int64_t most, const atomic<std::uint64_t>& idle_word, void (*offer_more)(branch_deque&)) noexcept
+        : pool(p), wanted_(least), least_(least), most_(most), idle_(idle_word), offer_more_(offer_more) {}
     branch_deque(const branch_deque&) = delete;
     branch_deque& operator=(const branch_deque&) = delete;
 
@@ -90,7 +91,7 @@ public:
         if (at < public_here_) return pop_public();
         end_ = at;
         const bool is_somebody_idle = static_cast<std::uint32_t>(idle_.load(relaxed)) != 0;   // order: a hint: the next push or pop looks again
-        if (is_somebody_idle && at != public_here_) offer_more_(*this);
+        if (is_somebody_idle && at != public_here_ && public_here_ - top_.load(relaxed) < most_) offer_more_(*this);   // order: a hint, too
         return true;
     }
     bool pop() noexcept { return pop(end_ - 1); }
@@ -99,7 +100,8 @@ public:
     LASTLY_EXPORT bool offer(std::int64_t count) noexcept;
     LASTLY_EXPORT bool offer_all() noexcept;
     std::int64_t end() const noexcept { return end_; }
-    std::int64_t least() const noexcept { return least_; }
+    // How many are to be public while that many workers are idle.
+    std::int64_t wanted_for(std::int64_t idle_count) const noexcept { return std::clamp(1 + idle_count, least_, most_); }
 
     // Any thread's.
     branch* steal(bool& contended) noexcept;
@@ -121,7 +123,7 @@ private:
     std::int64_t public_here_ = 0;               // likewise: its own copy of public_end
     std::int64_t limit_ = capacity;              // likewise: slots below are free to use
     std::int64_t wanted_;                        // likewise: as many are to be public
-    const std::int64_t least_;
+    const std::int64_t least_, most_;
     const atomic<std::uint64_t>& idle_;
     void (*const offer_more_)(branch_deque&);
     std::array<atomic<branch*>, capacity> slots_{};
