@@ -23,9 +23,10 @@ constexpr std::uint64_t magazines_kept = 1024;   // free frames beyond this many
 constexpr unsigned pauses_a_round = 8;
 constexpr unsigned enough_on_offer = 8;    // branches that a busy worker keeps public: each is larger than the next
 constexpr std::uint32_t rounds_before_yield = 64;
-constexpr std::uint32_t rounds_in_a_crowd = 4;   // the same where there are more workers than CPUs: those that have work need theirs
+constexpr std::uint32_t before_yield_in_a_crowd = 4, rounds_in_a_crowd = 8;   // where there are more workers than CPUs: those that have work need theirs
 constexpr std::size_t worth_a_steal = 8;   // tasks
 constexpr std::chrono::microseconds time_to_gather{2};
+static_assert(2 * idle_workers::max_workers <= deque::most_thieves, "each worker and each stand-in is a thief of its own");
 
 std::uint32_t next_random(std::uint64_t& state) noexcept {   // xorshift64*
     state ^= state >> 12;
@@ -128,7 +129,7 @@ struct finding {
 // A task and up to half of what the victim has, `most` at most; or a branch.
 finding steal_from(worker& w, worker& victim, std::size_t most, bool& contended) noexcept {
     deque_item stolen[deque::most_at_once];   // the oldest first
-    std::size_t count = victim.tasks.steal_many(stolen, most, contended);
+    std::size_t count = victim.tasks.steal_many(stolen, most, w.index + 1, contended);
     if (count == 0) return {nullptr, victim.branches.steal(contended)};
     if (count == 1) {
         bool is_contended = false;
@@ -197,8 +198,10 @@ finding take_from_anybody(pool_core& pool) noexcept {
 // A bounded number of rounds.
 finding search_rounds(worker& w) noexcept {
     const pool_core& pool = w.pool;
-    const std::uint32_t rounds = pool.options.tuning.spin_rounds;
-    const std::uint32_t yields_from = pool.options.workers > pool.cpus ? rounds_in_a_crowd : rounds_before_yield;
+    const std::uint32_t workers = pool.options.workers, most = pool.options.tuning.spin_rounds;
+    const bool is_crowded = workers > pool.cpus;
+    const std::uint32_t rounds = is_crowded ? std::min(most, std::max(rounds_in_a_crowd, most * pool.cpus / workers)) : most;
+    const std::uint32_t yields_from = is_crowded ? before_yield_in_a_crowd : rounds_before_yield;
     if (w.next_look != std::chrono::steady_clock::time_point{}) {
         while (steady_now() < w.next_look) pause_cpu();
         w.next_look = {};

@@ -3,7 +3,7 @@
 //   1. An item is given out once: by the owner alone, or to whoever moves `top` past it.
 //   2. `top` only grows. 3. A buffer that was outgrown stays readable until the deque is destroyed: a thief may hold it.
 //   4. A slot is read before `top` moves, and what was read counts only if the move succeeded.
-//   5. The owner takes an item without moving `top` only if no thief that has read that `top` can be about to move it past the item.
+//   5. The owner takes an item without moving `top` only if no thief is about to move it past the item.
 // Source: Chase and Lev, "Dynamic circular work-stealing deque" (2005), with the corrections of Le, Pop, Cohen, Nardelli (2013).
 // Where it differs: sequentially consistent accesses instead of fences, a tag beside each frame, so that a thief may decide
 // without touching the frame, and a thief that finds many takes many at once (README.md here).
@@ -35,6 +35,7 @@ struct deque_filter {
 class deque {
 public:
     static constexpr std::size_t most_at_once = 64;   // that steal_many takes
+    static constexpr std::uint32_t most_thieves = (1u << 14) - 1;
 
     // `capacity` is a power of two. Throws std::bad_alloc.
     explicit deque(std::size_t capacity = 256);
@@ -52,9 +53,10 @@ public:
     template <class Item> bool push_each(std::size_t count, Item item) noexcept;
     bool pop(deque_item& item) noexcept;           // the youngest
     bool take_oldest(deque_item& item) noexcept;   // as a thief would; false also when a thief was faster
-    bool steal(deque_item& item, bool& contended) noexcept { return steal_many(&item, 1, contended) != 0; }
-    // The oldest first, how many: one, or, where there are many, `most`, with one move of `top`. Requires: 1 to most_at_once.
-    std::size_t steal_many(deque_item* items, std::size_t most, bool& contended) noexcept;
+    bool steal(deque_item& item, bool& contended) noexcept { return steal_many(&item, 1, 0, contended) != 0; }
+    // The oldest first, how many: one, or, where there are many, `most`, with one move of `top`. Requires: 1 to most_at_once; `thief` is
+    // nobody else's number, 1 to most_thieves; with `most` 1 it does not matter.
+    std::size_t steal_many(deque_item* items, std::size_t most, std::uint32_t thief, bool& contended) noexcept;
     // As pop and steal, if the filter wants the item that is next.
     template <class Filter>
     bool pop_if(const Filter& filter, deque_item& item) noexcept;
@@ -64,23 +66,26 @@ public:
 
 private:
     static constexpr std::int64_t enough_for_many = 256;   // items that a thief must see before it takes more than one
-    static constexpr std::int64_t peak_step = 128;         // less than what lies between the two
+    // What `top` holds: above the index of the oldest item, below the number of the thief that is about to take many from there on; 0: none.
+    static constexpr unsigned thief_bits = 14;
+    static constexpr std::uint64_t claim_of(std::uint64_t top) noexcept { return top & most_thieves; }
+    static constexpr std::uint64_t moved(std::uint64_t top, std::uint64_t items) noexcept { return top - claim_of(top) + (items << thief_bits); }   // without the claim
+    // How many items lie below that index. They count modulo 2^50, which is more than there ever are at once.
+    static constexpr std::int64_t below(std::int64_t index, std::uint64_t top) noexcept {
+        return static_cast<std::int64_t>((static_cast<std::uint64_t>(index) << thief_bits) - moved(top, 0)) >> thief_bits;
+    }
 
     struct buffer;
     bool take_at(std::int64_t b) noexcept;
-    bool take_near_top(std::int64_t b, std::int64_t t) noexcept;
+    bool take_near_top(std::int64_t b, std::uint64_t top) noexcept;
     bool push_into_full(deque_item item) noexcept;
-    bool make_room(std::int64_t bottom, std::size_t count) noexcept;
     buffer* room_for(std::int64_t bottom, std::size_t count) noexcept;
-    void set_peak(std::int64_t peak) noexcept;
 
-    alignas(64) atomic<std::int64_t> top_{0};
-    atomic<std::uint32_t> claim_{0};   // 1: a thief is about to take many
+    alignas(64) atomic<std::uint64_t> top_{0};
     alignas(64) atomic<std::int64_t> bottom_{0};
     atomic<buffer*> buffer_;
     std::int64_t top_seen_ = 0;   // the owner's: at most top
-    std::int64_t peak_ = 0;       // likewise: at least each `bottom` since it moved `top` itself
-    std::int64_t limit_ = 0;      // likewise: up to here it pushes without a look at room and peak
+    std::int64_t limit_ = 0;      // likewise: up to here there is room
 };
 
 struct deque::buffer {
@@ -110,7 +115,7 @@ struct deque::buffer {
 template <class Item>
 bool deque::push_each(std::size_t count, Item item) noexcept {
     const std::int64_t b = bottom_.load(relaxed);   // order: only the owner stores it
-    if (b + static_cast<std::int64_t>(count) > limit_ && !make_room(b, count)) return false;
+    if (b + static_cast<std::int64_t>(count) > limit_ && room_for(b, count) == nullptr) return false;
     buffer now = *buffer_.load(relaxed);   // order: only the owner stores it. Its slots and mask, that no store to a slot can change
     for (std::size_t i = count; i != 0; --i) now.put(b + static_cast<std::int64_t>(count - i), item(i - 1));
     bottom_.store(b + static_cast<std::int64_t>(count), seq_cst);   // order: [D1] publishes the slots; [I2] before the owner's look at the sleepers
@@ -138,11 +143,11 @@ inline bool deque::pop(deque_item& item) noexcept {
 // Takes the youngest item, at b; false: a thief has it.
 [[gnu::always_inline]] inline bool deque::take_at(std::int64_t b) noexcept {
     bottom_.store(b, seq_cst);                          // order: [D4] before the look at top: a thief sees this bottom, or we see its top
-    const std::int64_t t = top_.load(seq_cst);          // order: [D4] after the store of bottom
-    top_seen_ = t;
+    const std::uint64_t top = top_.load(seq_cst);       // order: [D4] after the store of bottom
+    const auto beneath = static_cast<std::int64_t>((static_cast<std::uint64_t>(b) << thief_bits) - top);   // items, in the units of top
     LASTLY_POINT("deque-pop");
-    const bool is_out_of_reach = t + static_cast<std::int64_t>(most_at_once) <= b || (t < b && peak_ < t + enough_for_many);   // of thieves that have read this top
-    return is_out_of_reach || take_near_top(b, t);
+    const bool is_out_of_reach = beneath >= std::int64_t{most_at_once} << thief_bits || (beneath > 0 && claim_of(top) == 0);   // of thieves
+    return is_out_of_reach || take_near_top(b, top);
 }
 
 template <class Filter>

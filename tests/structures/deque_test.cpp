@@ -95,9 +95,9 @@ TEST_CASE("deque: a thief takes one of few and many of many, the oldest") {
     for (std::uintptr_t n = 1; n <= 300; ++n) REQUIRE(d.push(item(n)));
     detail::deque_item got[detail::deque::most_at_once];
     bool contended = false;
-    REQUIRE(d.steal_many(got, 50, contended) == 50);
+    REQUIRE(d.steal_many(got, 50, 7, contended) == 50);
     for (std::uintptr_t n = 1; n <= 50; ++n) CHECK(number_of(got[n - 1]) == n);
-    CHECK(d.steal_many(got, 50, contended) == 1);   // 250 are few
+    CHECK(d.steal_many(got, 50, 7, contended) == 1);   // 250 are few
     CHECK(number_of(got[0]) == 51);
     CHECK_FALSE(contended);
     CHECK(popped(d) == 300);

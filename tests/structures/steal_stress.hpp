@@ -26,7 +26,7 @@ public:
         std::barrier start(static_cast<std::ptrdiff_t>(thieves) + 1);
         std::vector<std::thread> threads;
         for (std::size_t t = 0; t < thieves; ++t) {
-            threads.emplace_back([&] {
+            threads.emplace_back([&, t] {
                 start.arrive_and_wait();
                 lastly::detail::deque_item got[lastly::detail::deque::most_at_once];
                 for (;;) {
@@ -36,7 +36,7 @@ public:
                         continue;
                     }
                     bool contended = false;
-                    const std::size_t count = d.steal_many(got, most_, contended);
+                    const std::size_t count = d.steal_many(got, most_, static_cast<std::uint32_t>(t + 1), contended);
                     for (std::size_t i = 0; i < count; ++i) took(got[i]);
                     if (count > 1) at_once_.fetch_add(1, std::memory_order_relaxed);
                     if (count == 0 && last_look && !contended) return;
