@@ -128,7 +128,7 @@ struct finding {
 
 // A task and up to half of what the victim has, `most` at most; or a branch.
 finding steal_from(worker& w, worker& victim, std::size_t most, bool& contended) noexcept {
-    deque_item stolen[deque::most_at_once];   // the oldest first
+    deque_item* const stolen = w.stolen;
     std::size_t count = victim.tasks.steal_many(stolen, most, w.index + 1, contended);
     if (count == 0) return {nullptr, victim.branches.steal(contended)};
     if (count == 1) {
@@ -137,7 +137,7 @@ finding steal_from(worker& w, worker& victim, std::size_t most, bool& contended)
     }
     for (std::size_t i = 1; i < count; ++i) prefetch_for_write(stolen[i].task);   // its lines lie in the victim's cache
     LASTLY_POINT("some-stolen");
-    queue_up(taker_of(w), count - 1, [&stolen, count](std::size_t i) { return stolen[count - 1 - i]; });   // what was the oldest there is the oldest here
+    queue_up(taker_of(w), count - 1, [stolen, count](std::size_t i) { return stolen[count - 1 - i]; });   // what was the oldest there is the oldest here
     if (count < worth_a_steal) w.next_look = steady_now() + time_to_gather;   // a thief that comes for each task takes the deque's lines from their owner each time
     return {stolen[0].task, nullptr};
 }
@@ -200,7 +200,7 @@ finding search_rounds(worker& w) noexcept {
     const pool_core& pool = w.pool;
     const std::uint32_t workers = pool.options.workers, most = pool.options.tuning.spin_rounds;
     const bool is_crowded = workers > pool.cpus;
-    const std::uint32_t rounds = is_crowded ? std::min(most, std::max(rounds_in_a_crowd, most * pool.cpus / workers)) : most;
+    const std::uint32_t rounds = is_crowded ? std::min(most, std::max(rounds_in_a_crowd, most / workers * pool.cpus)) : most;
     const std::uint32_t yields_from = is_crowded ? before_yield_in_a_crowd : rounds_before_yield;
     if (w.next_look != std::chrono::steady_clock::time_point{}) {
         while (steady_now() < w.next_look) pause_cpu();

@@ -32,6 +32,7 @@ struct alignas(64) worker {
     unsigned turn = 2;                    // who had the last one: the injector, its own oldest task, others
     bool others_are_next = false;         // it steals, although it has work
     std::uint64_t random;
+    deque_item stolen[deque::most_at_once];   // by a steal that is under way, the oldest first
     std::chrono::steady_clock::time_point next_look{};   // at what others have, at the earliest: after it found little
     const group_core* awaited = nullptr;   // the group whose members it runs meanwhile
     std::uint32_t help_depth = 0;   // tasks that it runs one inside the other while it waits

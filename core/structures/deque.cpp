@@ -63,14 +63,16 @@ bool deque::push_into_full(deque_item item) noexcept { return push_all(&item, 1)
 // claims after that sees this bottom, and too few.
 bool deque::take_near_top(std::int64_t b, std::uint64_t top) noexcept {
     bool mine = false;
-    std::int64_t others = below(b, top);
-    while (others >= 0 && !mine) {
-        if (others > 0 && LASTLY_FAULT("deque-many")) return true;
-        const std::uint64_t to = moved(top, others == 0 ? 1 : 0);
-        mine = top_.compare_exchange_strong(top, to, seq_cst, seq_cst);   // order: [D3][D4] the last item goes to whoever moves top; [D5] nor does a thief take many from there
-        if (mine && others > 0) return true;
-        others = below(b, mine ? to : top);
+    for (;;) {
+        const std::int64_t others = below(b, top);
         top_seen_ = b - others;
+        if (others < 0) break;
+        if (others > 0 && LASTLY_FAULT("deque-many")) return true;
+        mine = top_.compare_exchange_strong(top, moved(top, others == 0 ? 1 : 0), seq_cst, seq_cst);   // order: [D3][D4] the last item goes to whoever moves top; [D5] nor does a thief take many from there
+        if (!mine) continue;
+        if (others > 0) return true;
+        top_seen_ = b + 1;
+        break;
     }
     bottom_.store(b + 1, relaxed);                      // order: restores the empty deque; hides no item
     return mine;
@@ -106,12 +108,19 @@ std::size_t deque::steal_many(deque_item* items, std::size_t most, std::uint32_t
 }
 
 bool deque::steal_if(const deque_filter& filter, deque_item& item) noexcept {
-    std::uint64_t top = top_.load(seq_cst);         // order: [D4] before the look at bottom
-    const std::int64_t b = bottom_.load(seq_cst);   // order: [D1] sees the slots that its store published; [D4] after top
-    const std::int64_t count = below(b, top);
-    if (count <= 0) return false;
-    item = buffer_.load(acquire)->get(b - count);   // order: [D2] sees the items copied into a grown buffer
-    return filter(item) && top_.compare_exchange_strong(top, moved(top, 1), seq_cst, relaxed);   // order: [D3] the slot was read before; [D4] once only
+    for (std::uint64_t top = top_.load(seq_cst);;) {    // order: [D4] before the look at bottom
+        const std::int64_t b = bottom_.load(seq_cst);   // order: [D1] sees the slots that its store published; [D4] after top
+        const std::int64_t count = below(b, top);
+        if (count <= 0) return false;
+        LASTLY_POINT("deque-look-if");
+        item = buffer_.load(acquire)->get(b - count);   // order: [D2] sees the items copied into a grown buffer
+        const std::uint64_t now = top_.load(acquire);   // order: [D2] after the look at the buffer: what had left before that was grown is not in it
+        if (moved(now, 0) != moved(top, 0) && !LASTLY_FAULT("deque-filter")) return false;
+        top = now;
+        if (!filter(item)) return false;
+        if (top_.compare_exchange_strong(top, moved(top, 1), seq_cst, seq_cst)) return true;   // order: [D3] the slot was read before; [D4] once only, or before the next look at bottom
+        if (below(b, top) != count) return false;       // else only a claim came or went
+    }
 }
 
 bool deque::take_oldest(deque_item& item) noexcept {

@@ -299,6 +299,44 @@ TEST_CASE("deque: what a thief takes at once is not also its owner's") {
     CHECK(stress.at_once() != 0);
 }
 
+TEST_CASE("deque: a filter is asked about nothing but what was pushed, also while the deque grows") {
+    constexpr std::uintptr_t items = 4'000;
+    std::uint64_t asked = 0, wrong = 0;
+    for (unsigned round = 0; round < 200; ++round) {
+        detail::set_chaos(round % 8 + 1);   // with test points: a thief is held up between its looks at the top and at the slots
+        detail::deque d(2);
+        struct seen {
+            std::uint64_t asked = 0, wrong = 0;
+        } seen;
+        const detail::deque_filter none{[](const detail::deque_item& i, void* to) {
+                                            auto& count = *static_cast<struct seen*>(to);
+                                            ++count.asked;
+                                            if (i.tag == 0 || i.tag > items || reinterpret_cast<std::uintptr_t>(i.task) != i.tag * 64) ++count.wrong;
+                                            return false;
+                                        },
+                                        &seen};
+        std::atomic<bool> over{false};
+        std::thread thief([&] {
+            detail::deque_item i;
+            while (!over.load()) d.steal_if(none, i);
+        });
+        detail::deque_item i;
+        std::uint64_t lost = 0;
+        for (std::uintptr_t n = 1; n <= items; ++n) {
+            lost += d.push(item(n)) ? 0u : 1u;
+            if (n % 2 == 0) lost += d.take_oldest(i) ? 0u : 1u;   // at any time there is one at the top that has just left
+        }
+        over = true;
+        thief.join();
+        CHECK(lost == 0);
+        asked += seen.asked;
+        wrong += seen.wrong;
+    }
+    detail::set_chaos(0);
+    CHECK(asked != 0);
+    CHECK(wrong == 0);
+}
+
 TEST_CASE("deque: its size is never zero while an item rests in it") {
     detail::deque d(2);
     REQUIRE(d.push(steal_stress::item(0)));   // stays at the top all the time
