@@ -24,7 +24,7 @@ constexpr unsigned pauses_a_round = 8;
 constexpr unsigned enough_on_offer = 8;    // branches that a busy worker keeps public: each is larger than the next
 constexpr std::uint32_t rounds_before_yield = 64;
 constexpr std::uint32_t before_yield_in_a_crowd = 4, rounds_in_a_crowd = 8;   // where there are more workers than CPUs: those that have work need theirs
-constexpr std::size_t worth_a_steal = 8;   // tasks
+constexpr std::size_t worth_the_way = 32;   // tasks
 constexpr std::chrono::microseconds time_to_gather{2};
 static_assert(2 * idle_workers::max_workers <= deque::most_thieves, "each worker and each stand-in is a thief of its own");
 
@@ -119,6 +119,18 @@ frame* next_in_a_row(void* self) noexcept {
     return w.is_stand_in ? nullptr : next_own(w);
 }
 
+// It came away with so many. One that comes for each task as it is made takes the queue's lines from whoever makes them each time, and both get
+// on at the lines' speed.
+void let_gather(worker& w, std::size_t count) noexcept {
+    if (count < worth_the_way) w.next_look = steady_now() + time_to_gather;
+}
+
+void wait_for_more(worker& w) noexcept {
+    if (w.next_look == std::chrono::steady_clock::time_point{}) return;
+    while (steady_now() < w.next_look) pause_cpu();
+    w.next_look = {};
+}
+
 // What a search may come upon: a task, or a branch of one.
 struct finding {
     frame* task = nullptr;
@@ -138,7 +150,7 @@ finding steal_from(worker& w, worker& victim, std::size_t most, bool& contended)
     for (std::size_t i = 1; i < count; ++i) prefetch_for_write(stolen[i].task);   // its lines lie in the victim's cache
     LASTLY_POINT("some-stolen");
     queue_up(taker_of(w), count - 1, [stolen, count](std::size_t i) { return stolen[count - 1 - i]; });   // what was the oldest there is the oldest here
-    if (count < worth_a_steal) w.next_look = steady_now() + time_to_gather;   // a thief that comes for each task takes the deque's lines from their owner each time
+    let_gather(w, count);
     return {stolen[0].task, nullptr};
 }
 
@@ -202,10 +214,6 @@ finding search_rounds(worker& w) noexcept {
     const bool is_crowded = workers > pool.cpus;
     const std::uint32_t rounds = is_crowded ? std::min(most, std::max(rounds_in_a_crowd, most / workers * pool.cpus)) : most;
     const std::uint32_t yields_from = is_crowded ? before_yield_in_a_crowd : rounds_before_yield;
-    if (w.next_look != std::chrono::steady_clock::time_point{}) {
-        while (steady_now() < w.next_look) pause_cpu();
-        w.next_look = {};
-    }
     for (std::uint32_t round = 0; round < rounds; ++round) {
         bool contended = false;
         if (frame* const f = take_batch(taker_of(w))) return {f, nullptr};
@@ -230,7 +238,11 @@ void stop_searching(pool_core& pool) noexcept {
 // From the injector, by a worker that does not search: nobody need know that its own deque was empty.
 frame* take_next_batch(worker& w) noexcept {
     frame* first = nullptr;
-    if (take_over(taker_of(w), 1, &first) > 1) w.pool.idle.notify();   // for the rest of it
+    const std::size_t got = take_over(taker_of(w), 1, &first);
+    if (got > 1) {   // a single one is no stream
+        w.pool.idle.notify();   // for the rest of it
+        let_gather(w, got);
+    }
     return first;
 }
 
@@ -239,6 +251,7 @@ finding search(worker& w, bool is_searcher) noexcept {
     pool_core& pool = w.pool;
     if (this_thread.self == nullptr) end_child();
     turn_to(w.books, nullptr);
+    wait_for_more(w);
     if (!is_searcher) {
         if (frame* const f = take_next_batch(w)) return {f, nullptr};
         if (pool.idle.start_search()) on_idle(pool);

@@ -33,7 +33,7 @@ struct alignas(64) worker {
     bool others_are_next = false;         // it steals, although it has work
     std::uint64_t random;
     deque_item stolen[deque::most_at_once];   // by a steal that is under way, the oldest first
-    std::chrono::steady_clock::time_point next_look{};   // at what others have, at the earliest: after it found little
+    std::chrono::steady_clock::time_point next_look{};   // at what others have, at the earliest: after it came away with little
     const group_core* awaited = nullptr;   // the group whose members it runs meanwhile
     std::uint32_t help_depth = 0;   // tasks that it runs one inside the other while it waits
     std::uint32_t husks_left = 0;   // by its claims, so far
