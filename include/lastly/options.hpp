@@ -57,7 +57,7 @@ struct LASTLY_EXPORT error_report {
 
 /// The scheduler's knobs, all at run time. A `LASTLY_*` environment variable overrides the value given here.
 struct pool_tuning {
-    /// Rounds of searching before a worker sleeps; where a pool has more workers than there are CPUs, their share of them, but 8.
+    /// Rounds of searching before a worker sleeps; where a pool has more workers than there are CPUs, their share of them, 8 at least.
     /// LASTLY_SPIN_ROUNDS, 1 to 1,000,000. More: quicker hand-over, more idle CPU.
     std::uint32_t spin_rounds = 200;
     /// Victims tried in one round of searching. LASTLY_STEAL_ATTEMPTS, 1 to 4,096. More: finds work sooner, disturbs owners more.
