@@ -75,6 +75,26 @@ TEST_CASE("branch_deque: what is not offered is the owner's alone") {
     CHECK_FALSE(f.d.pop());
 }
 
+TEST_CASE("branch_deque: a pop does not ask while as many are public as can run at once, however many workers are idle") {
+    fixture f(0);
+    static int asked;
+    asked = 0;
+    detail::branch_deque d(nullptr, 1, 4, f.idle, [](detail::branch_deque&) { ++asked; });
+    CHECK(d.wanted_for(0) == 1);
+    CHECK(d.wanted_for(2) == 3);
+    CHECK(d.wanted_for(62) == 4);
+    for (int i = 0; i < 8; ++i) d.push(f.make());
+    f.idle.store(62, detail::relaxed);
+    d.offer(4);
+    asked = 0;
+    CHECK(d.pop());
+    CHECK(asked == 0);
+    bool contended = false;
+    CHECK(d.steal(contended) == f.made[0].get());
+    CHECK(d.pop());
+    CHECK(asked == 1);
+}
+
 TEST_CASE("branch_deque: a push asks when fewer are public than the last offer said, a pop when a worker is idle") {
     fixture f(0);
     static int asked;
