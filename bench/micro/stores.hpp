@@ -21,9 +21,9 @@ namespace bench {
 // Blocks begin at a cache line. Node blocks, because a frame block's first line is the store's even while it is free;
 // both kinds take the same way.
 struct lastly_store {
-    static void* allocate(std::size_t bytes) noexcept { return lastly::detail::allocate_block(lastly::detail::block_kind::node, bytes); }
+    static void* allocate(std::size_t bytes) noexcept { return lastly::detail::allocate_block({lastly::detail::block_kind::node, bytes}); }
     static void release(void* block, std::size_t bytes) noexcept {
-        lastly::detail::release_block(lastly::detail::block_kind::node, bytes, block);
+        lastly::detail::release_block({lastly::detail::block_kind::node, bytes}, block);
     }
 };
 

@@ -69,7 +69,7 @@ account* find_or_make(pool_core& pool) noexcept {
 
 namespace {
 
-constexpr frame_ops part_ops{nullptr, nullptr, nullptr, nullptr, sizeof(part_header), 0, true, false, false};
+constexpr frame_ops part_ops{nullptr, nullptr, nullptr, nullptr, {block_kind::named_frame, sizeof(part_header)}, 0, true, false, false};
 
 }   // namespace
 

@@ -205,7 +205,7 @@ void refuse(pool_core& pool, account* books, frame& f, const verdict& v) {
     const run_scope scope(r);
     const shown_frame shown(books, f);
     nothing_caught here;   // the submission may lie within a catch
-    execute(f, r);
+    execute(f, r, f.type());
     here.restore();
 }
 
@@ -335,7 +335,7 @@ std::error_code try_submit_frame(pool_core& pool, frame& f, bool with_handle) no
         wrongly.start = false;
         wrongly.cause = v.refused;
         const run_scope scope(wrongly);
-        execute(f, wrongly);
+        execute(f, wrongly, f.type());
     }
     run_record nothing_ran;
     count_refusal(pool, here.books(), v.columns, nothing_ran);

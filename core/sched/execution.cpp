@@ -35,22 +35,27 @@ namespace {
 }
 
 // The chain has run: the outcome is counted, then published.
-[[gnu::always_inline]] inline void conclude(pool_core& pool, account& books, frame& f, run_record& r) noexcept {
-    const bool has_handle = f.type().has_handle_part;
+[[gnu::always_inline]] inline void conclude_as(pool_core& pool, account& books, frame& f, run_record& r, const frame_ops& type, bool is_plain) noexcept {
+    const bool has_handle = !is_plain && type.has_handle_part;
+    const auto publish_it = [&] {
+        if (has_handle) publish_to_handle(f, r);
+        else if (!r.abandoned) free_frame(f, type, is_plain);   // else its captures may be in use for as long as the process lives
+    };
     if (LASTLY_FAULT("O4-count")) {
-        publish(f, r, has_handle);
+        publish_it();
         for (int i = 0; i < 1000; ++i) yield_thread();
     }
-    if (r.body_chain.deferred != nullptr || r.body_chain.early != nullptr) run_late(f, r);
+    if (r.is_touched && (r.body_chain.deferred != nullptr || r.body_chain.early != nullptr)) run_late(f, r);
     books.main.take_finalizers(r);
     if (!has_handle || !std::exchange(r.is_counted, true)) {   // else what it called in `publish` has exited
         count_outcome(books, r.ended);
         if (has_handle) books.handed_out.add();
         if (pool.options.capacity != 0) give_room_back(pool);   // whoever is told of the outcome finds room
     }
-    if (!LASTLY_FAULT("O4-count")) publish(f, r, has_handle);
+    if (!LASTLY_FAULT("O4-count")) publish_it();
     if (has_handle) books.main.take_finalizers(r);   // what was registered meanwhile
 }
+[[gnu::noinline]] void conclude(pool_core& pool, account& books, frame& f, run_record& r) noexcept { conclude_as(pool, books, f, r, f.type(), false); }
 
 // Nothing of it is left.
 void retire(account& books) noexcept {
@@ -76,38 +81,49 @@ bool goes_on_for(const account& books, const group_core* g, const run_record* in
 
 namespace {
 
-// A task with neither handle nor context of its own learns of its stop from its group and its pool.
-bool may_be_stopped(const pool_core& pool, const frame& f, const run_record& r) noexcept {
-    return !f.type().is_plain || pool.anchor->abrupt() || (r.group != nullptr && r.group->context()->stopped());
-}
+std::uint32_t gate_for_stops(const pool_core& pool) noexcept { return LASTLY_FAULT("S1") ? 0 : pool.anchor->gate_now(); }
 
-bool is_stopped(const pool_core& pool, frame& f, run_record& r) noexcept {
-    const std::uint32_t gate = LASTLY_FAULT("S1") ? 0 : pool.anchor->gate_now();
-    if (f.type().is_plain && r.group == nullptr) {   // nothing else stops it
-        if ((gate & gate_abrupt) == 0) return false;
-        r.cause = end_cause(gate);
-        return true;
-    }
+[[gnu::noinline]] bool is_stopped(const pool_core& pool, frame& f, run_record& r) noexcept {
     std::error_code cause;
-    if (!find_stop(f, {attached_context(f), r.group != nullptr ? r.group->context() : nullptr, gate}, cause)) return false;
+    if (!find_stop(f, {attached_context(f), r.group != nullptr ? r.group->context() : nullptr, gate_for_stops(pool)}, cause)) return false;
     r.cause = cause;
     return true;
 }
 
 }   // namespace
 
+// The pool's end, as the gate tells it, is what stops tasks from now on.
+[[gnu::noinline]] void task_runner::learn_end(std::uint32_t gate) noexcept {
+    gate_ = gate;
+    end_ = end_cause(gate);
+    is_bulk_ = is_bulk_cause(end_);
+}
+
+// A task with neither handle nor context of its own learns of its stop from its group and its pool.
+[[gnu::always_inline]] inline bool task_runner::is_plain_stopped(frame& f) noexcept {
+    run_record& r = record_;
+    if (r.group != nullptr) return (pool_.anchor->abrupt() || r.group->context()->stopped()) && is_stopped(pool_, f, r);
+    const std::uint32_t gate = gate_for_stops(pool_);
+    if ((gate & gate_abrupt) == 0) return false;
+    if (gate != gate_) learn_end(gate);
+    r.cause = end_;
+    r.is_dropped = is_bulk_;
+    return true;
+}
+
 // A frame's run around its execution: at its end, also when the thread is left, the task is counted, published and retired. Until it is
 // published, which may run a destructor or the sink, it is this thread's current run, and the watchdog sees it.
 class run_end {
 public:
-    run_end(task_runner& by, frame& f) noexcept : by_(by), task_(f) {
+    run_end(task_runner& by, frame& f, const frame_ops& type) noexcept : by_(by), task_(f), type_(type) {
         this_thread.current = &by.record_;
         by.books_.now.store(&f, release);   // order: [K2] the watchdog sees a frame that was handed out
     }
     [[gnu::always_inline]] ~run_end() {
         run_record& r = by_.record_;
         account& books = by_.books_;
-        conclude(by_.pool_, books, task_, r);
+        if (type_.is_plain) conclude_as(by_.pool_, books, task_, r, type_, true);
+        else conclude(by_.pool_, books, task_, r);
         books.now.store(by_.interrupted_, release);   // order: [K2] the task that was interrupted is shown again
         retire(books);
         this_thread.current = by_.outer_;
@@ -121,6 +137,7 @@ public:
 private:
     task_runner& by_;
     frame& task_;
+    const frame_ops& type_;
 };
 
 task_runner::task_runner(pool_core& pool, account& books) noexcept
@@ -139,6 +156,7 @@ void task_runner::prepare() noexcept {
 
 [[gnu::always_inline]] inline void task_runner::run(frame& f) {
     run_record& r = record_;
+    const frame_ops& type = f.type();
     static_cast<run_marks&>(r) = run_marks();
     if (const std::uint32_t number = f.state.load(relaxed) >> group_shift; number != number_) {   // order: this thread holds the frame
         number_ = number;
@@ -146,11 +164,11 @@ void task_runner::prepare() noexcept {
         goes_on_ = goes_on_for(books_, r.group, outer_);
     }
     if (books_.works_for != r.group && books_.worker) turn_to(books_, r.group);
-    if (may_be_stopped(pool_, f, r)) r.start = !is_stopped(pool_, f, r) || LASTLY_FAULT("C2");
-    if (LASTLY_FAULT("O4") && f.type().has_handle_part) f.state.fetch_or(done, acq_rel);   // order: [T4] a planted fault: too early
+    if (type.is_plain ? is_plain_stopped(f) : is_stopped(pool_, f, r)) r.start = LASTLY_FAULT("C2");
+    if (LASTLY_FAULT("O4") && type.has_handle_part) f.state.fetch_or(done, acq_rel);   // order: [T4] a planted fault: too early
     {
-        const run_end end(*this, f);
-        execute(f, r);
+        const run_end end(*this, f, type);
+        execute(f, r, type);
     }
     if (r.is_worn || r.shared_word.load(relaxed) != 0) {   // order: this thread's own by now: its branches are over
         std::destroy_at(&r);
@@ -161,7 +179,7 @@ void task_runner::prepare() noexcept {
 
 void task_runner::run_all(frame* f, frame* (*next)(void*), void* argument) {
     for (; f != nullptr; f = next(argument)) {
-        if (f->type().has_handle_part && take_from_queue(*f) == take_result::was_husk) continue;
+        if (!f->type().is_plain && f->type().has_handle_part && take_from_queue(*f) == take_result::was_husk) continue;
         run(*f);
     }
 }

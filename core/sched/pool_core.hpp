@@ -135,6 +135,8 @@ public:
 private:
     friend class run_end;
     void prepare() noexcept;
+    bool is_plain_stopped(frame& f) noexcept;
+    void learn_end(std::uint32_t gate) noexcept;
 
     pool_core& pool_;
     account& books_;
@@ -142,6 +144,9 @@ private:
     frame* const interrupted_;
     std::uint32_t number_ = 0;   // of the record's group; 0: it has none
     bool goes_on_ = false;       // for that group, after a member
+    std::uint32_t gate_ = 0;     // that told of the pool's end; 0: none did
+    bool is_bulk_ = false;       // a cause of which nobody need be told
+    late_code end_;              // what it stops tasks with
     run_record record_;
 };
 // No body that runs on this thread goes on (P2): the chains of all of them run, innermost first, and their waiters are told. If a finalizer leaves the

@@ -8,18 +8,18 @@
 namespace lastly::detail {
 
 deadline_heap::~deadline_heap() {
-    while (chunk_count_ != 0) release_block(block_kind::node, chunk_cells * sizeof(cell), chunks_[--chunk_count_]);
-    if (chunks_ != nullptr) release_block(block_kind::node, max_chunks * sizeof(cell*), chunks_);
+    while (chunk_count_ != 0) release_block({block_kind::node, chunk_cells * sizeof(cell)}, chunks_[--chunk_count_]);
+    if (chunks_ != nullptr) release_block({block_kind::node, max_chunks * sizeof(cell*)}, chunks_);
 }
 
 bool deadline_heap::grow() noexcept {
     if (chunks_ == nullptr) {
-        void* const table = allocate_block(block_kind::node, max_chunks * sizeof(cell*));
+        void* const table = allocate_block({block_kind::node, max_chunks * sizeof(cell*)});
         if (table == nullptr) return false;
         chunks_ = new (table) cell*[max_chunks];
     }
     if (chunk_count_ == max_chunks) return false;
-    void* const chunk = allocate_block(block_kind::node, chunk_cells * sizeof(cell));
+    void* const chunk = allocate_block({block_kind::node, chunk_cells * sizeof(cell)});
     if (chunk == nullptr) return false;
     chunks_[chunk_count_++] = new (chunk) cell[chunk_cells];
     return true;
@@ -27,7 +27,7 @@ bool deadline_heap::grow() noexcept {
 
 void deadline_heap::shrink() noexcept {
     while (chunk_count_ > 1 && size_ <= (chunk_count_ - 2) * chunk_cells) {
-        release_block(block_kind::node, chunk_cells * sizeof(cell), chunks_[--chunk_count_]);
+        release_block({block_kind::node, chunk_cells * sizeof(cell)}, chunks_[--chunk_count_]);
     }
 }
 

@@ -76,28 +76,32 @@ void flush_shelf(frame_cache::shelf& s, block_kind kind, std::uint32_t size_clas
 
 }   // namespace
 
-void* allocate_elsewhere(block_kind kind, std::uint32_t size_class) noexcept {
+void* allocate_elsewhere(block_size size) noexcept {
+    const block_kind kind = size.kind();
+    const std::uint32_t size_class = size.size_class();
     if (size_class >= small_classes) return size_class == no_class ? nullptr : take_slabs(size_class, kind);
     frame_cache* const cache = cache_of_thread();
     if (cache == nullptr) return take_lone(kind, size_class);
-    return allocate_slowly(cache->of[static_cast<int>(kind)][size_class], kind, size_class);
+    return allocate_slowly(cache->of[size.shelf], kind, size_class);
 }
 
-void release_elsewhere(block_kind kind, std::uint32_t size_class, void* block) noexcept {
+void release_elsewhere(block_size size, void* block) noexcept {
+    const block_kind kind = size.kind();
+    const std::uint32_t size_class = size.size_class();
     if (size_class >= small_classes) {
         give_slabs(static_cast<std::byte*>(block));
         return;
     }
     frame_cache* const cache = cache_of_thread();
     if (cache == nullptr) lone[static_cast<int>(kind)][size_class].push(*static_cast<frame*>(block));
-    else release_slowly(cache->of[static_cast<int>(kind)][size_class], kind, size_class, block);
+    else release_slowly(cache->of[size.shelf], kind, size_class, block);
 }
 
 void flush_thread_cache() noexcept {
     frame_cache* const cache = std::exchange(this_thread.frames, nullptr);
     if (cache == nullptr) return;
     for (const block_kind kind : {block_kind::frame, block_kind::named_frame, block_kind::node}) {
-        for (std::uint32_t c = 0; c < small_classes; ++c) flush_shelf(cache->of[static_cast<int>(kind)][c], kind, c);
+        for (std::uint32_t c = 0; c < small_classes; ++c) flush_shelf(cache->of[static_cast<std::uint32_t>(kind) * block_size::shelves_a_kind + c], kind, c);
     }
     delete cache;
 }
@@ -105,8 +109,8 @@ void flush_thread_cache() noexcept {
 // Pages that went back to the system have forgotten their frames' generations: 4,096 births of a slab have their own.
 std::uint64_t first_generation(const frame& f) noexcept { return std::uint64_t{info_of(&f).births & 0xfff} << 20 | 1; }
 
-frame* allocate_frame(block_size size, bool named) noexcept { return static_cast<frame*>(allocate_block(kind_of(named), size)); }
-void release_frame(frame& f, block_size size, bool named) noexcept { release_block(kind_of(named), size, &f); }
+frame* allocate_frame(block_size size) noexcept { return static_cast<frame*>(allocate_block(size)); }
+void release_frame(frame& f, block_size size) noexcept { release_block(size, &f); }
 
 void walk_frames(void (*visit)(frame&, void*), void* argument) {
     for (const block_kind kind : {block_kind::frame, block_kind::named_frame}) {

@@ -20,35 +20,34 @@ public:
         std::byte* fresh = nullptr;
         std::byte* fresh_end = nullptr;
     };
-    shelf of[cached_kinds][no_class + 1];   // of larger blocks, too: nobody fills these
+    shelf of[cached_kinds * block_size::shelves_a_kind];   // of larger blocks, too: nobody fills these
 };
 
 // Aligned to a cache line.
-[[gnu::noinline, gnu::cold]] void* allocate_elsewhere(block_kind kind, std::uint32_t size_class) noexcept;   // not from the loaded magazine
-[[gnu::noinline, gnu::cold]] void release_elsewhere(block_kind kind, std::uint32_t size_class, void* block) noexcept;
+[[gnu::noinline, gnu::cold]] void* allocate_elsewhere(block_size size) noexcept;   // not from the loaded magazine
+[[gnu::noinline, gnu::cold]] void release_elsewhere(block_size size, void* block) noexcept;
 // A block's lines may still lie in the cache of the core where it was freed: they are asked for so many allocations ahead.
 inline constexpr std::uint32_t blocks_ahead = 8;
 inline void prefetch_block(void* block, block_size size) noexcept {
     prefetch_for_write(block);
     if (size.usable > cache_line) prefetch_for_write(static_cast<std::byte*>(block) + cache_line);
 }
-inline void* allocate_block(block_kind kind, block_size size) noexcept {
+inline void* allocate_block(block_size size) noexcept {
     frame_cache* const cache = this_thread.frames;
-    if (cache == nullptr) return allocate_elsewhere(kind, size.size_class);
-    magazine* const m = cache->of[static_cast<int>(kind)][size.size_class].loaded;
-    if (m == nullptr || m->count == 0) return allocate_elsewhere(kind, size.size_class);
+    if (cache == nullptr) return allocate_elsewhere(size);
+    magazine* const m = cache->of[size.shelf].loaded;
+    if (m == nullptr || m->count == 0) return allocate_elsewhere(size);
     const std::uint32_t left = --m->count;
     if (left >= blocks_ahead) prefetch_block(m->blocks[left - blocks_ahead], size);
     return m->blocks[left];
 }
-inline void release_block(block_kind kind, block_size size, void* block) noexcept {
+inline void release_block(block_size size, void* block) noexcept {
     frame_cache* const cache = this_thread.frames;
-    if (cache == nullptr) return release_elsewhere(kind, size.size_class, block);
-    magazine* const m = cache->of[static_cast<int>(kind)][size.size_class].loaded;
-    if (m == nullptr || m->count == magazine::capacity) return release_elsewhere(kind, size.size_class, block);
+    if (cache == nullptr) return release_elsewhere(size, block);
+    magazine* const m = cache->of[size.shelf].loaded;
+    if (m == nullptr || m->count == magazine::capacity) return release_elsewhere(size, block);
     m->blocks[m->count++] = block;
 }
-constexpr block_kind kind_of(bool named) noexcept { return named ? block_kind::named_frame : block_kind::frame; }
 
 // This thread's cached blocks go to the depot; armed to happen at its end.
 void flush_thread_cache() noexcept;

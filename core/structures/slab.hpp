@@ -11,8 +11,6 @@
 
 namespace lastly::detail {
 
-// A block's header, and the place of a name, stay what they are for ever: frames with and without a name never share a slab.
-enum class block_kind : std::uint8_t { frame, named_frame, node, magazine };
 inline constexpr std::size_t cached_kinds = 3;   // those that travel in magazines
 
 inline constexpr std::size_t region_bytes = std::size_t{64} << 20;

@@ -90,8 +90,8 @@ void left_thread(branch_scope& s) {
     if (!s.is(branch_scope::open)) s.open_chain();
     body_left_thread(s.run);
     const bool forker_is_told = s.run.forked_from != nullptr && s.outer == nullptr;
-    if (!forker_is_told) s.run.told_before = s.run.chain->result->error();   // what forked it is left, too, and fails with the same
-    else if (s.run.outer != nullptr) s.run.outer->told_before = s.run.chain->result->error();   // so is what waits beneath it on this thread
+    if (!forker_is_told) keep_told(s.run, s.run.chain->result->error());   // what forked it is left, too, and fails with the same
+    else if (s.run.outer != nullptr) keep_told(*s.run.outer, s.run.chain->result->error());   // so is what waits beneath it on this thread
     close_branch(s);
 }
 
@@ -158,7 +158,7 @@ namespace {
 
 [[noreturn]] void rethrow_first(branch_scope& s) {
     std::exception_ptr first = s.take_error();
-    if (s.how == branch_end::told && !LASTLY_FAULT("E4-branch")) s.run.told_before = first;   // whoever lets it out, nobody is told twice
+    if (s.how == branch_end::told && !LASTLY_FAULT("E4-branch")) keep_told(s.run, first);   // whoever lets it out, nobody is told twice
     std::rethrow_exception(std::move(first));
 }
 

@@ -45,7 +45,7 @@ void tell_thrown(run_record& r, const std::exception_ptr& error) noexcept {
     sink_of(r).report(report);
 }
 
-node_room allocate_node(std::size_t size_bytes) noexcept { return {allocate_block(block_kind::node, size_bytes), size_bytes}; }
+node_room allocate_node(std::size_t size_bytes) noexcept { return {allocate_block({block_kind::node, size_bytes}), size_bytes}; }
 
 node_room reserve_elsewhere(run_record& r, std::size_t size_bytes, std::size_t alignment) noexcept {
     if (alignment > alignof(chain_node) || size_bytes > run_record::room_bytes || std::exchange(r.uses_room, true)) return allocate_node(size_bytes);
@@ -59,12 +59,12 @@ void destroy_nodes(chain_node*& spent) noexcept {
         spent = n->next;
         const std::size_t block_bytes = n->block_bytes;
         if (n->destroy != nullptr) n->destroy(*n);
-        if (block_bytes != 0) release_block(block_kind::node, block_bytes, n);
+        if (block_bytes != 0) release_block({block_kind::node, block_bytes}, n);
     }
 }
 
 void unreserve_node(node_room room) noexcept {
-    if (room.block_bytes != 0) release_block(block_kind::node, room.block_bytes, room.place);   // spare room comes back with the frame, or the block
+    if (room.block_bytes != 0) release_block({block_kind::node, room.block_bytes}, room.place);   // spare room comes back with the frame, or the block
 }
 
 bool begin_early(run_record& r) noexcept {
@@ -84,7 +84,9 @@ void early_threw(run_record& r, bool fails_the_task) noexcept {
     ++r.thrown;
     std::exception_ptr error = std::current_exception();
     if (!LASTLY_FAULT("A3-thrown")) tell_thrown(r, error);
-    if (fails_the_task && r.chain->result->succeeded() && r.chain->early == nullptr) r.chain->early = std::move(error);   // a body that runs has not failed yet
+    if (!fails_the_task || !r.chain->result->succeeded() || r.chain->early != nullptr) return;
+    r.chain->early = std::move(error);   // a body that runs has not failed yet
+    r.is_touched = true;
 }
 
 void settle_early(run_record& r) noexcept {
@@ -92,7 +94,7 @@ void settle_early(run_record& r) noexcept {
     const std::exception_ptr error = std::exchange(r.chain->early, nullptr);
     if (!r.chain->result->succeeded() || LASTLY_FAULT("E4-early")) return;   // the first error stays
     outcome_access::fail(*r.chain->result, error);
-    r.chain->reported = error;
+    keep_reported(r, error);
 }
 
 run_record& run_of_this_thread(run_record* wanted) {

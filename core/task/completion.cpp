@@ -341,7 +341,7 @@ void discard_frame(frame& f) {
     const frame_end end{f};
     const run_scope scope(r);
     nothing_caught here;   // the task may go within a catch
-    execute(f, r);
+    execute(f, r, f.type());
     here.restore();
 }
 

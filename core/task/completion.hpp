@@ -15,10 +15,6 @@ void run_late(frame& f, run_record& r);
 // After the ledger counted the task, within its run: publishes the outcome; frees the frame unless a handle or a husk keeps it.
 // What destructors of a result that nobody takes register runs here and is in the record's columns afterwards.
 void publish_to_handle(frame& f, run_record& r) noexcept;   // once more if the sink, or the result's destructor, calls exit
-inline void publish(frame& f, run_record& r, bool has_handle_part) noexcept {   // as the frame's type says
-    if (has_handle_part) publish_to_handle(f, r);
-    else if (!r.abandoned) free_frame(f);   // else its captures may be in use for as long as the process lives
-}
 // A finished task's error, to the sink of its pool.
 void report_unread(pool_anchor& a, frame& f, const outcome& o) noexcept;
 // A pool's end: finished tasks that only handles keep; errors that nobody has looked at are reported (E5).

@@ -76,7 +76,7 @@ void group_core::sleep_until_complete() noexcept { complete_.wait([this] { retur
 
 bool group_core::add_failure(const run_record& r) noexcept {
     if (LASTLY_FAULT("failure-lost")) return true;
-    void* const place = allocate_block(block_kind::node, sizeof(group_failure));
+    void* const place = allocate_block({block_kind::node, sizeof(group_failure)});
     if (place == nullptr && reserve_used_.exchange(1, acquire) != 0) return false;   // order: [U5] sees that its last use is over
     auto* const added = place != nullptr ? ::new (place) group_failure{} : &reserve_;
     *added = {failures_.load(relaxed), r.chain->result->error(), name_of(r), r.task->site()};   // order: a first guess
@@ -104,7 +104,7 @@ void group_core::free_failures(group_failure* list) noexcept {
             reserve_used_.store(0, release);   // order: [U5] its next user sees that this use is over
         } else {
             std::destroy_at(list);
-            release_block(block_kind::node, sizeof(group_failure), list);
+            release_block({block_kind::node, sizeof(group_failure)}, list);
         }
         list = next;
     }

@@ -40,6 +40,7 @@ void release_tasks_after_fork(bool in_child) noexcept {
 void disown_runs() noexcept {
     if (LASTLY_FAULT("P6-chain")) return;
     for (run_record* r = this_thread.current; r != nullptr; r = r->outer) {
+        r->is_touched = true;
         for (chain_state* c = r->chain; c != nullptr; c = c->outer) c->deferred = &stop_here;
         for (inner_chain* c = r->inner; c != nullptr; c = c->outer) c->deferred = &stop_here;
     }

@@ -176,7 +176,7 @@ void finalizer_threw(run_record& r) noexcept {
     if (LASTLY_FAULT("E4")) return;
     if (r.chain->result->succeeded()) outcome_access::fail(*r.chain->result, error);
     else if (!outcome_access::failed_in_setter(*r.chain->result, error)) return;   // it had failed otherwise
-    r.chain->reported = std::move(error);
+    keep_reported(r, std::move(error));
 }
 
 std::exception_ptr tell_left_thread(run_record& r) noexcept {
@@ -196,7 +196,7 @@ void finalizer_left_thread(run_record& r) noexcept {
     std::exception_ptr error = tell_left_thread(r);
     if (!r.chain->result->succeeded()) return;
     outcome_access::fail(*r.chain->result, error);
-    r.chain->reported = std::move(error);
+    keep_reported(r, std::move(error));
 }
 
 bool attached_threw(run_record& r, frame* f) {

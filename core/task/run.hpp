@@ -24,15 +24,24 @@ void forget_errors(run_record& r) noexcept;
 
 // Runs the frame's body, or only its chain if the record says so, and destroys what it captured. Within the record's scope.
 // Not noexcept, here and in all that runs it: forced unwinding passes through.
-inline void execute(frame& f, run_record& r) {
-    f.type().execute(f, r);
-    if (r.body_chain.reported != nullptr || r.told_before != nullptr) forget_errors(r);
+inline void execute(frame& f, run_record& r, const frame_ops& type) {
+    type.execute(f, r);
+    if (r.is_touched && (r.body_chain.reported != nullptr || r.told_before != nullptr)) forget_errors(r);
 }
 
 creation_site site_of(const run_record& r) noexcept;
 // The body, or a finalizer, that runs here never goes on (P2): what remains of the run's blocks, branches' chains and chain is run, innermost
 // first; a body that was running is cancelled with that cause. Nothing that was left is destroyed.
 void abandon(run_record& r, std::error_code cause);
+// The sink knows this error from now on: a finalizer of the chain that runs here threw it; or a fork rethrew it.
+inline void keep_reported(run_record& r, std::exception_ptr error) noexcept {
+    r.chain->reported = std::move(error);
+    r.is_touched = true;
+}
+inline void keep_told(run_record& r, std::exception_ptr error) noexcept {
+    r.told_before = std::move(error);
+    r.is_touched = true;
+}
 // The sink knows this error already.
 inline bool is_told(const run_record& r, const std::exception_ptr& error) noexcept { return error != nullptr && (error == r.chain->reported || error == r.told_before); }
 // Why the task has to stop; empty: it has not.

@@ -73,12 +73,12 @@ bool is_kept(const frame& f) noexcept;
 
 // The attached context, and the task's own, let go.
 void drop_contexts(frame& f) noexcept;
-inline void free_frame(frame& f) noexcept {
-    const frame_ops& ops = f.type();
-    if (!ops.is_plain) drop_contexts(f);
+inline void free_frame(frame& f, const frame_ops& type, bool is_plain) noexcept {
+    if (!is_plain) drop_contexts(f);
     f.show(phase::free, 0, 0);
-    release_block(kind_of(ops.named), ops.size, &f);
+    release_block(type.size, &f);
 }
+inline void free_frame(frame& f) noexcept { free_frame(f, f.type(), f.type().is_plain); }
 // From now on no frame with a handle is freed: a run was abandoned, and captures may be in use for as long as the process lives (P2).
 void keep_frames() noexcept;
 // In a child that was forked meanwhile. Requires: no other thread is there.

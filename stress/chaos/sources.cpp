@@ -23,9 +23,9 @@ bool has_failed(unsigned nth, Fails fails) {
 
 bool slab_fails() {
     constexpr std::size_t bytes = 32 << 10;   // such a block is a run of slabs
-    void* const block = lastly::detail::allocate_block(block_kind::node, bytes);
+    void* const block = lastly::detail::allocate_block({block_kind::node, bytes});
     if (block == nullptr) return true;
-    lastly::detail::release_block(block_kind::node, bytes, block);
+    lastly::detail::release_block({block_kind::node, bytes}, block);
     return false;
 }
 

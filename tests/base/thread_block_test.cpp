@@ -30,9 +30,9 @@ TEST_CASE("thread_block: each thread has its own, and its cache is made at the f
     std::thread([&] {
         theirs = &detail::this_thread;
         none_before = detail::this_thread.frames == nullptr;
-        void* const block = detail::allocate_block(detail::block_kind::node, 64);
+        void* const block = detail::allocate_block({detail::block_kind::node, 64});
         made = detail::this_thread.frames != nullptr && detail::this_thread.exit_armed;
-        detail::release_block(detail::block_kind::node, 64, block);
+        detail::release_block({detail::block_kind::node, 64}, block);
         detail::flush_thread_cache();
         gone = detail::this_thread.frames == nullptr;
     }).join();

@@ -28,7 +28,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr detail::frame_ops ops{nullptr, nullptr, nullptr, nullptr, 64, 2, true, false, false};
+constexpr detail::frame_ops ops{nullptr, nullptr, nullptr, nullptr, {detail::block_kind::named_frame, 64}, 2, true, false, false};
 constexpr auto budget = 4ms;
 
 struct noted { std::string name; report_kind kind; std::uint32_t line; std::chrono::nanoseconds age; };

@@ -34,7 +34,7 @@ private:
     static mark& mark_of(void* block) { return *reinterpret_cast<mark*>(static_cast<std::byte*>(block) + 48); }
 
     void put_down(void* block) {
-        if (block != nullptr) lastly::detail::release_block(kind_, mark_of(block).bytes, block);
+        if (block != nullptr) lastly::detail::release_block({kind_, mark_of(block).bytes}, block);
     }
     void check(void* block, std::uint64_t owner) {
         if (mark_of(block).owner != owner) ++collisions_;
@@ -44,7 +44,7 @@ private:
         std::vector<void*> held;
         for (unsigned round = 0; round < rounds; ++round) {
             const std::size_t bytes = sizes_[random() % sizes_.size()];
-            void* const block = lastly::detail::allocate_block(kind_, bytes);
+            void* const block = lastly::detail::allocate_block({kind_, bytes});
             if (block == nullptr) {
                 ++refused_;
                 continue;

@@ -33,13 +33,13 @@ void show(detail::frame& f, detail::phase p) { f.show(p, 0, 0); }
 TEST_CASE("frame_store: a block is aligned to a cache line and holds what was asked for") {
     for (const std::size_t bytes : {1u, 48u, 64u, 65u, 128u, 129u, 500u, 1025u, 3000u, 8192u, 8193u, 20u << 10, 70u << 10, 1u << 20}) {
         CAPTURE(bytes);
-        void* const block = detail::allocate_block(block_kind::node, bytes);
+        void* const block = detail::allocate_block({block_kind::node, bytes});
         REQUIRE(block != nullptr);
         CHECK(detail::bytes_of_block(block) >= bytes);
-        CHECK(detail::bytes_of_block(block) == detail::block_size(bytes).usable);
+        CHECK(detail::bytes_of_block(block) == detail::block_size(detail::block_kind::frame, bytes).usable);
         CHECK(reinterpret_cast<std::uintptr_t>(block) % 64 == 0);
         std::memset(block, 0x5a, detail::bytes_of_block(block));
-        detail::release_block(block_kind::node, bytes, block);
+        detail::release_block({block_kind::node, bytes}, block);
     }
 }
 
@@ -49,29 +49,29 @@ TEST_CASE("frame_store: blocks in use do not overlap") {
         const std::size_t bytes = detail::bytes_of(c);
         std::vector<std::byte*> blocks;
         for (int i = 0; i < 150; ++i) {   // more than two magazines
-            blocks.push_back(static_cast<std::byte*>(detail::allocate_block(block_kind::node, bytes)));
+            blocks.push_back(static_cast<std::byte*>(detail::allocate_block({block_kind::node, bytes})));
             REQUIRE(blocks.back() != nullptr);
         }
         std::sort(blocks.begin(), blocks.end());
         std::size_t overlaps = 0;
         for (std::size_t i = 1; i < blocks.size(); ++i) overlaps += blocks[i] < blocks[i - 1] + bytes ? 1u : 0u;
         CHECK(overlaps == 0);
-        for (std::byte* const block : blocks) detail::release_block(block_kind::node, bytes, block);
+        for (std::byte* const block : blocks) detail::release_block({block_kind::node, bytes}, block);
     }
 }
 
 TEST_CASE("frame_store: more than 16 MiB is refused") {
-    CHECK(detail::allocate_block(block_kind::frame, (16u << 20) + 1) == nullptr);
-    CHECK(detail::allocate_frame(~std::size_t{0}, false) == nullptr);
+    CHECK(detail::allocate_block({block_kind::frame, (16u << 20) + 1}) == nullptr);
+    CHECK(detail::allocate_frame({detail::block_kind::frame, ~std::size_t{0}}) == nullptr);
 }
 
 TEST_CASE("frame_store: without memory a large block is refused, and the next one is there") {
     const std::size_t before = detail::slabs_in_use();
     detail::fail_slabs(1);
-    CHECK(detail::allocate_block(block_kind::node, 20 << 10) == nullptr);
-    void* const block = detail::allocate_block(block_kind::node, 20 << 10);
+    CHECK(detail::allocate_block({block_kind::node, 20 << 10}) == nullptr);
+    void* const block = detail::allocate_block({block_kind::node, 20 << 10});
     CHECK(block != nullptr);
-    detail::release_block(block_kind::node, 20 << 10, block);
+    detail::release_block({block_kind::node, 20 << 10}, block);
     CHECK(detail::slabs_in_use() == before);
 }
 
@@ -81,15 +81,15 @@ TEST_CASE("frame_store: without memory a small block is refused, and the next on
         std::vector<void*> held;
         for (int i = 0; i < 1'000'000 && !refused; ++i) {
             detail::fail_slabs(1);
-            void* const block = detail::allocate_block(block_kind::node, 3072);
+            void* const block = detail::allocate_block({block_kind::node, 3072});
             if (block != nullptr) held.push_back(block);
             else refused = true;
         }
         detail::fail_slabs(0);
-        held.push_back(detail::allocate_block(block_kind::node, 3072));
+        held.push_back(detail::allocate_block({block_kind::node, 3072}));
         later = held.back() != nullptr;
         for (void* const block : held) {
-            if (block != nullptr) detail::release_block(block_kind::node, 3072, block);
+            if (block != nullptr) detail::release_block({block_kind::node, 3072}, block);
         }
     });
     CHECK(refused);
@@ -97,15 +97,15 @@ TEST_CASE("frame_store: without memory a small block is refused, and the next on
 }
 
 TEST_CASE("frame_store: a frame that comes back on its thread is used next, and keeps its generation") {
-    detail::frame* const f = detail::allocate_frame(100, false);
+    detail::frame* const f = detail::allocate_frame({detail::block_kind::frame, 100});
     REQUIRE(f != nullptr);
     f->progress.store(detail::make_progress(77, 0, 0, detail::phase::free), detail::relaxed);
-    detail::release_frame(*f, 100, false);
-    detail::frame* const again = detail::allocate_frame(128, false);
+    detail::release_frame(*f, {detail::block_kind::frame, 100});
+    detail::frame* const again = detail::allocate_frame({detail::block_kind::frame, 128});
     CHECK(again == f);
     CHECK(again->generation() == 77);
     CHECK(detail::phase_of(again->progress.load(detail::relaxed)) == detail::phase::free);
-    detail::release_frame(*again, 128, false);
+    detail::release_frame(*again, {detail::block_kind::frame, 128});
 }
 
 TEST_CASE("frame_store: frames with and without a name and nodes never share a slab") {
@@ -114,14 +114,14 @@ TEST_CASE("frame_store: frames with and without a name and nodes never share a s
     std::set<std::uint32_t> slabs[3];
     for (int i = 0; i < 200; ++i) {
         for (std::size_t k = 0; k < 3; ++k) {
-            blocks[k].push_back(detail::allocate_block(kinds[k], 64));
+            blocks[k].push_back(detail::allocate_block({kinds[k], 64}));
             slabs[k].insert(detail::slab_number(blocks[k].back()));
         }
     }
     for (std::size_t k = 0; k < 3; ++k) {
         for (void* const b : blocks[k]) {
             CHECK(slabs[(k + 1) % 3].count(detail::slab_number(b)) + slabs[(k + 2) % 3].count(detail::slab_number(b)) == 0);
-            detail::release_block(kinds[k], 64, b);
+            detail::release_block({kinds[k], 64}, b);
         }
     }
 }
@@ -131,17 +131,17 @@ TEST_CASE("frame_store: after a flush another thread uses what this one had cach
     void* mine = nullptr;
     bool found = false;
     in_a_thread_of_its_own([&] {
-        mine = detail::allocate_block(block_kind::node, bytes);
-        detail::release_block(block_kind::node, bytes, mine);
+        mine = detail::allocate_block({block_kind::node, bytes});
+        detail::release_block({block_kind::node, bytes}, mine);
         detail::flush_thread_cache();
         detail::flush_thread_cache();   // nothing left: no harm
         in_a_thread_of_its_own([&] {
             std::vector<void*> held;
             for (int i = 0; i < 500 && !found; ++i) {
-                held.push_back(detail::allocate_block(block_kind::node, bytes));
+                held.push_back(detail::allocate_block({block_kind::node, bytes}));
                 found = held.back() == mine;
             }
-            for (void* const block : held) detail::release_block(block_kind::node, bytes, block);
+            for (void* const block : held) detail::release_block({block_kind::node, bytes}, block);
         });
     });
     CHECK(found);
@@ -166,9 +166,9 @@ TEST_CASE("frame_store: memory stays flat when one thread allocates and another 
     std::size_t settled = 0;
     for (int round = 0; round < 60; ++round) {
         std::vector<void*> blocks;
-        for (int i = 0; i < 1'000; ++i) blocks.push_back(detail::allocate_block(block_kind::node, 256));
+        for (int i = 0; i < 1'000; ++i) blocks.push_back(detail::allocate_block({block_kind::node, 256}));
         in_a_thread_of_its_own([&] {
-            for (void* const block : blocks) detail::release_block(block_kind::node, 256, block);
+            for (void* const block : blocks) detail::release_block({block_kind::node, 256}, block);
         });
         if (round == 10) settled = detail::slabs_in_use();
     }
@@ -181,21 +181,21 @@ TEST_CASE("frame_store: memory stays flat over 2,000 short threads") {
     for (int n = 0; n < 2'000; ++n) {
         in_a_thread_of_its_own([&] {
             std::vector<void*> mine;
-            for (int i = 0; i < 12; ++i) mine.push_back(detail::allocate_block(block_kind::frame, i % 2 == 0 ? 64 : 320));
-            for (std::size_t i = 0; i < left.size(); ++i) detail::release_block(block_kind::frame, i % 2 == 0 ? 64 : 320, left[i]);
+            for (int i = 0; i < 12; ++i) mine.push_back(detail::allocate_block({block_kind::frame, i % 2 == 0 ? 64u : 320u}));
+            for (std::size_t i = 0; i < left.size(); ++i) detail::release_block({block_kind::frame, i % 2 == 0 ? 64u : 320u}, left[i]);
             left.assign(mine.begin(), mine.begin() + 6);
-            for (std::size_t i = 6; i < 12; ++i) detail::release_block(block_kind::frame, i % 2 == 0 ? 64 : 320, mine[i]);
+            for (std::size_t i = 6; i < 12; ++i) detail::release_block({block_kind::frame, i % 2 == 0 ? 64u : 320u}, mine[i]);
         });
         if (n == 100) settled = detail::slabs_in_use();
     }
     CHECK(detail::slabs_in_use() <= settled);
-    for (std::size_t i = 0; i < left.size(); ++i) detail::release_block(block_kind::frame, i % 2 == 0 ? 64 : 320, left[i]);
+    for (std::size_t i = 0; i < left.size(); ++i) detail::release_block({block_kind::frame, i % 2 == 0 ? 64u : 320u}, left[i]);
 }
 
 TEST_CASE("frame_store: a walk visits each frame in use, and no free one") {
     std::vector<detail::frame*> frames;
     for (const std::size_t bytes : {64u, 64u, 200u, 8192u, 20u << 10}) {
-        frames.push_back(detail::allocate_frame(bytes, false));
+        frames.push_back(detail::allocate_frame({detail::block_kind::frame, bytes}));
         REQUIRE(frames.back() != nullptr);
         CHECK(walked_frames().count(frames.back()) == 0);
         show(*frames.back(), detail::phase::building);
@@ -204,7 +204,7 @@ TEST_CASE("frame_store: a walk visits each frame in use, and no free one") {
     for (detail::frame* const f : frames) CHECK(found.count(f) == 1);
     for (std::size_t i = 0; i < frames.size(); ++i) {
         show(*frames[i], detail::phase::free);
-        detail::release_frame(*frames[i], std::vector<std::size_t>{64, 64, 200, 8192, 20 << 10}[i], false);
+        detail::release_frame(*frames[i], {detail::block_kind::frame, std::vector<std::size_t>{64, 64, 200, 8192, 20 << 10}[i]});
     }
     const auto later = walked_frames();
     for (detail::frame* const f : frames) CHECK(later.count(f) == 0);
@@ -248,20 +248,20 @@ TEST_CASE("frame_store: a walk does not take for frames what a slab has become m
 TEST_CASE("frame_store: a walk goes on while frames come and go") {
     std::atomic<bool> over{false};
     std::atomic<std::uint64_t> turns{0};
-    detail::frame* const steady = detail::allocate_frame(64, false);
+    detail::frame* const steady = detail::allocate_frame({detail::block_kind::frame, 64});
     REQUIRE(steady != nullptr);
     show(*steady, detail::phase::queued);
     std::thread busy([&] {
         while (!over.load()) {
             detail::frame* frames[40];
             for (detail::frame*& f : frames) {
-                f = detail::allocate_frame(64, false);
+                f = detail::allocate_frame({detail::block_kind::frame, 64});
                 if (f != nullptr) show(*f, detail::phase::queued);
             }
             for (detail::frame* const f : frames) {
                 if (f == nullptr) continue;
                 show(*f, detail::phase::free);
-                detail::release_frame(*f, 64, false);
+                detail::release_frame(*f, {detail::block_kind::frame, 64});
             }
             ++turns;
         }
@@ -272,5 +272,5 @@ TEST_CASE("frame_store: a walk goes on while frames come and go") {
     busy.join();
     CHECK(missed == 0);
     show(*steady, detail::phase::free);
-    detail::release_frame(*steady, 64, false);
+    detail::release_frame(*steady, {detail::block_kind::frame, 64});
 }

@@ -19,9 +19,9 @@ namespace {
 
 constexpr std::array<const char*, 4> names = {"north", "east", "south", "west"};
 constexpr std::array<const char*, 3> files = {"a.cpp", "b.cpp", "c.cpp"};
-constexpr detail::frame_ops nameless{nullptr, nullptr, nullptr, nullptr, 64, 3, false, false, false};
-constexpr detail::frame_ops named_first{nullptr, nullptr, nullptr, nullptr, 64, 1, true, false, false};
-constexpr detail::frame_ops named_second{nullptr, nullptr, nullptr, nullptr, 64, 2, true, true, false};
+constexpr detail::frame_ops nameless{nullptr, nullptr, nullptr, nullptr, {detail::block_kind::frame, 64}, 3, false, false, false};
+constexpr detail::frame_ops named_first{nullptr, nullptr, nullptr, nullptr, {detail::block_kind::named_frame, 64}, 1, true, false, false};
+constexpr detail::frame_ops named_second{nullptr, nullptr, nullptr, nullptr, {detail::block_kind::named_frame, 64}, 2, true, true, false};
 
 // Not from the store: its generations begin at one.
 struct alignas(64) one_frame {

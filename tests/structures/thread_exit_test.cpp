@@ -28,8 +28,8 @@ struct uses_the_store_when_destroyed {
     bool armed = false;
     ~uses_the_store_when_destroyed() {
         if (!armed) return;
-        void* const block = detail::allocate_block(block_kind::node, 64);
-        if (block != nullptr) detail::release_block(block_kind::node, 64, block);
+        void* const block = detail::allocate_block({block_kind::node, 64});
+        if (block != nullptr) detail::release_block({block_kind::node, 64}, block);
         ++destroyed;
     }
 };
@@ -76,8 +76,8 @@ TEST_CASE("thread_exit: a thread that never used the library leaves nothing") {
 TEST_CASE("thread_exit: the first block arms the call") {
     const account_exit noted(&note_exit);
     std::thread([] {
-        void* const block = detail::allocate_block(block_kind::node, 64);
-        detail::release_block(block_kind::node, 64, block);
+        void* const block = detail::allocate_block({block_kind::node, 64});
+        detail::release_block({block_kind::node, 64}, block);
     }).join();
     CHECK(exits.load() == 1);
 }
@@ -114,16 +114,16 @@ TEST_CASE("thread_exit: what a thread had cached is there for the next one") {
     void* block = nullptr;
     bool found = false;
     std::thread([&] {
-        block = detail::allocate_block(block_kind::node, 896);
-        detail::release_block(block_kind::node, 896, block);
+        block = detail::allocate_block({block_kind::node, 896});
+        detail::release_block({block_kind::node, 896}, block);
     }).join();
     std::thread([&] {
         std::vector<void*> held;
         for (int i = 0; i < 500 && !found; ++i) {
-            held.push_back(detail::allocate_block(block_kind::node, 896));
+            held.push_back(detail::allocate_block({block_kind::node, 896}));
             found = held.back() == block;
         }
-        for (void* const b : held) detail::release_block(block_kind::node, 896, b);
+        for (void* const b : held) detail::release_block({block_kind::node, 896}, b);
     }).join();
     CHECK(found);
 }

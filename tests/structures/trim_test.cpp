@@ -25,8 +25,8 @@ constexpr std::size_t per_slab = detail::slab_bytes / bytes;
 void fill_depot(std::size_t slabs) {
     std::thread([slabs] {
         std::vector<void*> blocks;
-        for (std::size_t i = 0; i < slabs * per_slab; ++i) blocks.push_back(detail::allocate_block(block_kind::node, bytes));
-        for (void* const block : blocks) detail::release_block(block_kind::node, bytes, block);
+        for (std::size_t i = 0; i < slabs * per_slab; ++i) blocks.push_back(detail::allocate_block({block_kind::node, bytes}));
+        for (void* const block : blocks) detail::release_block({block_kind::node, bytes}, block);
     }).join();
 }
 
@@ -71,10 +71,10 @@ TEST_CASE("trim: a slab of which one block is in use stays, and its other blocks
     std::vector<std::byte*> kept;
     std::thread([&kept] {
         std::vector<void*> blocks;
-        for (std::size_t i = 0; i < 4 * per_slab; ++i) blocks.push_back(detail::allocate_block(block_kind::node, bytes));
+        for (std::size_t i = 0; i < 4 * per_slab; ++i) blocks.push_back(detail::allocate_block({block_kind::node, bytes}));
         for (std::size_t i = 0; i < blocks.size(); ++i) {
             if (i % per_slab == 5) kept.push_back(static_cast<std::byte*>(blocks[i]));
-            else detail::release_block(block_kind::node, bytes, blocks[i]);
+            else detail::release_block({block_kind::node, bytes}, blocks[i]);
         }
     }).join();
     for (std::byte* const block : kept) *reinterpret_cast<std::uint64_t*>(block) = reinterpret_cast<std::uintptr_t>(block);
@@ -85,7 +85,7 @@ TEST_CASE("trim: a slab of which one block is in use stays, and its other blocks
     fill_depot(3);
     CHECK(detail::slabs_in_use() == filled);   // 4 slabs less 4 blocks hold 3 slabs' worth
     std::thread([&kept] {
-        for (std::byte* const block : kept) detail::release_block(block_kind::node, bytes, block);
+        for (std::byte* const block : kept) detail::release_block({block_kind::node, bytes}, block);
     }).join();
     detail::trim(0, nullptr, nullptr);
     CHECK(detail::slabs_in_use() <= filled - 4);
@@ -129,8 +129,8 @@ TEST_CASE("trim: what stays after a stop is counted anew the next time") {
     }
     std::set<void*> taken;
     std::thread([&taken] {
-        for (std::size_t i = 0; i < 6 * per_slab; ++i) taken.insert(detail::allocate_block(block_kind::node, bytes));
-        for (void* const block : taken) detail::release_block(block_kind::node, bytes, block);
+        for (std::size_t i = 0; i < 6 * per_slab; ++i) taken.insert(detail::allocate_block({block_kind::node, bytes}));
+        for (void* const block : taken) detail::release_block({block_kind::node, bytes}, block);
     }).join();
     CHECK(taken.size() == 6 * per_slab);
     detail::trim(0, nullptr, nullptr);

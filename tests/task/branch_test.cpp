@@ -189,6 +189,28 @@ TEST_CASE("E4-branch: through branches within branches it is still told once") {
     check_end(pool);
 }
 
+TEST_CASE("O4: whoever takes the error of a stolen branch's finalizer holds it alone") {
+    struct carries_an_object {
+        std::shared_ptr<int> object;
+    };
+    lastly::pool pool(options(2));
+    int still_held = 0;
+    for (int round = 0; round < 100; ++round) {
+        auto object = std::make_shared<int>(1);
+        const std::weak_ptr<int> watch = object;
+        auto h = pool.submit([&pool, p = std::move(object)]() mutable {
+            std::atomic<bool> stolen{false};
+            parallel_invoke(pool, [&] { await([&] { return stolen.load(); }); }, [&](task_context& t) {
+                stolen = true;
+                t.defer([p = std::move(p)]() mutable { throw carries_an_object{std::move(p)}; });
+            });
+        });
+        CHECK_THROWS_AS(h.get(), carries_an_object);
+        still_held += watch.expired() ? 0 : 1;   // the worker that forked, after the outcome was published
+    }
+    CHECK(still_held == 0);
+}
+
 TEST_CASE("E4: an error that was told is told once, whatever other branches' finalizers throw, and if a finalizer lets it out") {
     sink_log log;
     lastly::pool pool(options(1, &log));

@@ -224,6 +224,42 @@ TEST_CASE("E5: an error that a finalizer sets after another threw is told too") 
     });
 }
 
+TEST_CASE("E5: an error that a finalizer gives a task which its pool's end has dropped is told; the drop itself is not") {
+    with_workers([](unsigned workers) {
+        sink_log log;
+        lastly::pool pool(options(workers, &log));
+        std::atomic<unsigned> held{0};
+        std::atomic<bool> go{false};
+        for (unsigned i = 0; i < workers; ++i) {
+            pool.detach([&] {
+                ++held;
+                await([&] { return go.load(); });
+            });
+        }
+        await([&] { return held == workers; });
+        for (int i = 0; i < 3; ++i) {
+            pool.detach([] {}, lastly::finally([](lastly::result<void>& r) {
+                            if (r.cancelled()) r.set_error(std::make_exception_ptr(std::runtime_error("of its own")));
+                        }));
+            pool.detach([] {}, lastly::finally([](lastly::result<void>& r) {
+                            if (r.cancelled()) r.set_value();
+                        }));
+            pool.detach([] {}, lastly::finally([] {}));
+        }
+        std::thread releases([&] {
+            await([&] { return pool.ledger().cancelled + pool.ledger().failed + pool.ledger().succeeded >= 9; });
+            go = true;
+        });
+        const lastly::shutdown_report end = pool.shutdown_now();
+        releases.join();
+        CHECK(end.ledger.failed == 3);
+        CHECK(end.ledger.cancelled == 3);
+        CHECK(end.ledger.succeeded == 3 + workers);
+        REQUIRE(log.entries().size() == 3);
+        for (const auto& e : log.entries()) CHECK(e.what == "of its own");
+    });
+}
+
 TEST_CASE("A3: what was to be moved is still there when another argument's copy throws") {
     struct throws_on_copy {
         throws_on_copy() = default;

@@ -75,11 +75,11 @@ class no_small_blocks {
 public:
     no_small_blocks() {
         fail_slabs(1);
-        while (void* const block = allocate_block(block_kind::node, sizeof(group_failure))) blocks_.push_back(block);
+        while (void* const block = allocate_block({block_kind::node, sizeof(group_failure)})) blocks_.push_back(block);
     }
     ~no_small_blocks() {
         fail_slabs(0);
-        for (void* const block : blocks_) release_block(block_kind::node, sizeof(group_failure), block);
+        for (void* const block : blocks_) release_block({block_kind::node, sizeof(group_failure)}, block);
     }
     no_small_blocks(const no_small_blocks&) = delete;
     no_small_blocks& operator=(const no_small_blocks&) = delete;

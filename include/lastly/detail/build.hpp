@@ -43,7 +43,7 @@ public:
     // The frame, ready to be submitted; throws after the chain has run.
     frame& build(pool_core* pool, creation_site site) {
         check_finalizers(indices());
-        frame* const f = allocate_frame(layout::ops.size, layout::ops.named);
+        frame* const f = allocate_frame(layout::ops.size);
         if (f == nullptr) {
             const std::error_code cause = std::make_error_code(std::errc::not_enough_memory);
             do_in_passing([&] { refuse(nullptr, 0, false, pool, site, cause); });   // the submission may lie within a catch
@@ -139,7 +139,7 @@ private:
         ~unbuilt() {
             if constexpr (list::contexts != 0) std::destroy_at(&context_in(f));
             f.show(phase::free, 0, 0);
-            release_frame(f, layout::ops.size, layout::ops.named);
+            release_frame(f, layout::ops.size);
         }
     };
 

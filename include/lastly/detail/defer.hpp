@@ -40,6 +40,7 @@ struct task_chain {
         n.next = *place;
         *place = &n;
         if (!LASTLY_FAULT("L3-attached")) ++run.attached;
+        run.is_touched = true;
         const std::size_t length = ++chain.deferred_pending;
         show_one_more(run);
         if (LASTLY_FAULT("G4") && !run.finalizing) run_deferred(run);

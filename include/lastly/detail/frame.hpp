@@ -198,7 +198,7 @@ struct chain_state {
 };
 
 // How far a run is, and what became of it: plain values, which a record that is used again takes anew.
-struct run_marks {
+struct alignas(16) run_marks {   // one store
     outcome_kind ended = outcome_kind::succeeded;   // what became of it in the end
     std::uint8_t attached_pending = 0;   // the cursor: lowered before each attached finalizer's call
     bool start = true;
@@ -206,12 +206,14 @@ struct run_marks {
     bool late = false;                   // refused by a gate that was closed before: counted apart
     bool finalizing = false;
     bool body_is_over = false;           // or never began: the task's own chain runs
+    bool is_dropped = false;             // by its pool's end: nobody need be told of that
     bool is_settled = false;             // its error has found somebody
     bool is_destroyed = false;           // body and finalizers
     bool is_counted = false;             // in the ledger
     bool is_unheld = false;              // nobody has its handle: result and report are this thread's to end
     bool abandoned = false;              // its body, or a finalizer, never goes on (P2): nothing of it is destroyed
     bool uses_room = false;
+    bool is_touched = false;             // more than attached finalizers that return: there may be deferred ones, or errors, in the record
     bool is_worn = false;                // more of its record than these marks may be left changed: it is not used again
 };
 
@@ -290,9 +292,9 @@ struct node_room {
 
 // Compiled halves ------------------------------------------------------------------------------------------------------
 // The frame store: aligned to a cache line; null when out of memory. Never throws, never locks.
-LASTLY_EXPORT frame* allocate_frame(block_size size, bool named) noexcept;
+LASTLY_EXPORT frame* allocate_frame(block_size size) noexcept;
 LASTLY_EXPORT std::uint64_t first_generation(const frame& f) noexcept;   // for a frame whose memory is fresh
-LASTLY_EXPORT void release_frame(frame& f, block_size size, bool named) noexcept;
+LASTLY_EXPORT void release_frame(frame& f, block_size size) noexcept;
 
 LASTLY_EXPORT run_record* current_run() noexcept;                   // this thread's innermost; null outside a task
 LASTLY_EXPORT run_record& run_of_this_thread(run_record* wanted);   // that, or the record of its branch that runs here; else std::logic_error

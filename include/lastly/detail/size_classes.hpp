@@ -36,13 +36,20 @@ constexpr std::size_t bytes_of(std::uint32_t size_class) noexcept {
     return size_class < small_classes ? block_sizes[size_class] : slab_bytes << (size_class - small_classes);
 }
 
+// A block's header, and the place of a name, stay what they are for ever: frames with and without a name never share a slab.
+enum class block_kind : std::uint8_t { frame, named_frame, node, magazine };
+constexpr block_kind kind_of(bool named) noexcept { return named ? block_kind::named_frame : block_kind::frame; }
+
 // What a type knows of its blocks, so that nobody has to look it up.
 struct block_size {
-    std::uint32_t bytes;        // in use
-    std::uint32_t usable;       // what a block of that class holds; 0: there is no such class
-    std::uint32_t size_class;
-    constexpr block_size(std::size_t in_use) noexcept
-        : bytes(static_cast<std::uint32_t>(in_use)), usable(class_of(in_use) != no_class ? static_cast<std::uint32_t>(bytes_of(class_of(in_use))) : 0), size_class(class_of(in_use)) {}
+    static constexpr std::uint32_t shelves_a_kind = no_class + 1;
+    std::uint32_t usable;   // what a block of that class holds; 0: there is no such class
+    std::uint32_t shelf;    // where a thread keeps such blocks
+    constexpr block_size(block_kind kind, std::size_t in_use) noexcept
+        : usable(class_of(in_use) != no_class ? static_cast<std::uint32_t>(bytes_of(class_of(in_use))) : 0),
+          shelf(static_cast<std::uint32_t>(kind) * shelves_a_kind + class_of(in_use)) {}
+    constexpr block_kind kind() const noexcept { return static_cast<block_kind>(shelf / shelves_a_kind); }
+    constexpr std::uint32_t size_class() const noexcept { return shelf % shelves_a_kind; }
 };
 
 }   // namespace lastly::detail

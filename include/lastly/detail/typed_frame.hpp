@@ -140,7 +140,8 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
     // What is left of the chain, from the cursor on.
     static void run_chain(frame& f, result<R>& res, run_record& r) {
         r.finalizing = r.body_is_over = true;
-        if (count != 0 || r.body_chain.deferred != nullptr || !r.start) f.show(phase::finalizing, r.body_chain.deferred_pending, r.attached_pending);
+        if (r.is_touched) f.show(phase::finalizing, r.body_chain.deferred_pending, r.attached_pending);
+        else if (count != 0 || (!ends_trivially && !r.start)) f.show_phase(phase::finalizing);
         if (!LASTLY_FAULT("O2")) run_pending(res, r);
         run_attached(f, res, r, std::make_index_sequence<count>());
         if (LASTLY_FAULT("O2")) run_pending(res, r);
@@ -152,10 +153,11 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
         }
         run_rest(res, r);   // what destructors registered
         r.ended = LASTLY_FAULT("L5") ? outcome_kind::succeeded : res.kind();
-        if (res.succeeded()) return;
+        if (res.succeeded() || (r.is_dropped && !res.failed())) return;
         if (settle(r)) run_rest(res, r);   // what the sink, or a stop callback of the group, registered
     }
     static void run_rest(result<R>& res, run_record& r) {
+        if (!r.is_touched) return;
         while (r.body_chain.deferred != nullptr || r.body_chain.spent != nullptr || r.body_chain.early != nullptr) {
             run_pending(res, r);
             if (r.abandoned) r.body_chain.spent = nullptr;   // one of them may be what left the run
@@ -195,7 +197,7 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
     }
 
     static void run_pending(result<R>& res, run_record& r) {
-        if (r.body_chain.deferred == nullptr && r.body_chain.early == nullptr) return;
+        if (!r.is_touched || (r.body_chain.deferred == nullptr && r.body_chain.early == nullptr)) return;
         if (r.body_chain.early != nullptr) settle_early(r);
         run_deferred(r);
         if (!res.succeeded()) outcome_access::drop_value(res);
@@ -236,7 +238,7 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
         &finish,
         Handle ? &destroy_result : nullptr,
         Handle ? &outcome_in : nullptr,
-        where.end,
+        {kind_of(list::names != 0), where.end},
         static_cast<std::uint8_t>(count),
         list::names != 0,
         Handle,

@@ -117,20 +117,20 @@ TEST_CASE("frame_builder: a frame that was not finished goes back to the store")
     int none_left = 0;
     const fragile_body body(&none_left, &told, "body");
     const std::size_t bytes = sizeof(lastly::detail::frame) + sizeof(lastly::detail::stop_slot) + sizeof(lastly::result<void>) + sizeof(body);
-    lastly::detail::frame* const probe = lastly::detail::allocate_frame(bytes, false);   // the one that comes next
+    lastly::detail::frame* const probe = lastly::detail::allocate_frame({lastly::detail::block_kind::frame, bytes});   // the one that comes next
     REQUIRE(probe != nullptr);
-    lastly::detail::release_frame(*probe, bytes, false);
+    lastly::detail::release_frame(*probe, {lastly::detail::block_kind::frame, bytes});
     CHECK_THROWS_AS((void)lastly::make_task(body), std::runtime_error);
     CHECK(lastly::detail::phase_of(probe->progress.load(lastly::detail::relaxed)) == lastly::detail::phase::free);
-    lastly::detail::frame* const again = lastly::detail::allocate_frame(bytes, false);
+    lastly::detail::frame* const again = lastly::detail::allocate_frame({lastly::detail::block_kind::frame, bytes});
     CHECK(again == probe);
-    lastly::detail::release_frame(*again, bytes, false);
+    lastly::detail::release_frame(*again, {lastly::detail::block_kind::frame, bytes});
 }
 
 TEST_CASE("prepare_frame: a new task in a frame has a new generation, and is being built") {
-    lastly::detail::frame* const f = lastly::detail::allocate_frame(64, false);
+    lastly::detail::frame* const f = lastly::detail::allocate_frame({lastly::detail::block_kind::frame, 64});
     REQUIRE(f != nullptr);
-    static constexpr lastly::detail::frame_ops ops{nullptr, nullptr, nullptr, nullptr, 64, 2, false, false, false};
+    static constexpr lastly::detail::frame_ops ops{nullptr, nullptr, nullptr, nullptr, {lastly::detail::block_kind::frame, 64}, 2, false, false, false};
     const std::uint64_t last = f->generation();
     const std::uint64_t expected = last != 0 ? last + 1 : lastly::detail::first_generation(*f);
     lastly::detail::prepare_frame(*f, ops, {"x.cpp", 12});
@@ -143,7 +143,7 @@ TEST_CASE("prepare_frame: a new task in a frame has a new generation, and is bei
     CHECK(f->owner.load(lastly::detail::relaxed) == nullptr);
     CHECK(f->state.load(lastly::detail::relaxed) == 0);
     f->show(lastly::detail::phase::free, 0, 0);
-    lastly::detail::release_frame(*f, 64, false);
+    lastly::detail::release_frame(*f, {lastly::detail::block_kind::frame, 64});
 }
 
 TEST_CASE("P4: a finalizer of a task that cannot be built leaves the thread: the rest run, each once") {

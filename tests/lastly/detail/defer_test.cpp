@@ -36,9 +36,9 @@ struct tells_its_place {
     void operator()() const { *place = this; }
 };
 
-bool lies_in(const void* place, const detail::frame* f, std::size_t bytes) {
+bool lies_in(const void* place, const detail::frame* f, std::size_t usable) {
     const auto at = reinterpret_cast<std::uintptr_t>(place), from = reinterpret_cast<std::uintptr_t>(f);
-    return at >= from && at < from + detail::block_size(bytes).usable;
+    return at >= from && at < from + usable;
 }
 
 }   // namespace
@@ -180,21 +180,21 @@ TEST_CASE("defer: a node takes the frame's spare room first, then a block of the
         checked_pool pool(workers);
         const void* places[4] = {};
         const detail::frame* frame = nullptr;
-        std::size_t bytes = 0;
+        std::size_t usable = 0, spare = 0;
         pool->run([&, padding = std::array<char, 32>{}](task_context& t) {
             (void)padding;
             frame = detail::current_run()->task;
-            bytes = detail::current_run()->task->type().size.bytes;
+            usable = frame->type().size.usable;
+            spare = usable - static_cast<std::size_t>(detail::current_run()->body_chain.spare - reinterpret_cast<const std::byte*>(frame));
             for (const void*& place : places) t.defer(tells_its_place{&place});
         });
-        const std::size_t spare = detail::block_size(bytes).usable - (bytes + 7) / 8 * 8;
         const std::size_t fitting = spare / (sizeof(detail::chain_node) + sizeof(tells_its_place));
         REQUIRE(fitting >= 1);
         REQUIRE(fitting < 4);
         for (std::size_t i = 0; i < 4; ++i) {
             CAPTURE(i);
             CHECK(places[i] != nullptr);
-            CHECK(lies_in(places[i], frame, bytes) == (i < fitting));
+            CHECK(lies_in(places[i], frame, usable) == (i < fitting));
         }
     }
 }

@@ -19,7 +19,7 @@ static_assert(offsetof(frame, file) == 24 && offsetof(frame, stamp) == 32 && off
 static_assert(sizeof(stop_slot) == 16 && sizeof(name_slot) == 8 && sizeof(chain_node) == 32);
 static_assert(end_of_name(false) == sizeof(frame) && end_of_name(true) == sizeof(frame) + sizeof(name_slot));
 static_assert(static_cast<int>(phase::free) == 0, "a page of zeros holds free frames");
-static_assert(noexcept(allocate_frame(1, false)) && !noexcept(find_run_to_defer_to(nullptr)));
+static_assert(noexcept(allocate_frame({block_kind::frame, 1})) && !noexcept(find_run_to_defer_to(nullptr)));
 
 TEST_CASE("progress: generation, pending finalizers and phase do not disturb each other") {
     for (const std::uint64_t generation : {std::uint64_t{0}, std::uint64_t{1}, std::uint64_t{0xffff'ffff}}) {
@@ -46,7 +46,7 @@ TEST_CASE("progress: more deferred finalizers than it can count are shown as 65,
 }
 
 TEST_CASE("frame: showing a phase keeps the generation") {
-    frame* const f = allocate_frame(64, false);
+    frame* const f = allocate_frame({block_kind::frame, 64});
     REQUIRE(f != nullptr);
     f->progress.store(make_progress(0xffff'fffd, 0, 0, phase::building), relaxed);   // near the wrap
     f->show(phase::running, 3, 2);
@@ -55,11 +55,11 @@ TEST_CASE("frame: showing a phase keeps the generation") {
     CHECK(pending_of(f->progress.load(relaxed)) == 5);
     f->show(phase::free, 0, 0);
     CHECK(f->generation() == 0xffff'fffd);
-    release_frame(*f, 64, false);
+    release_frame(*f, {block_kind::frame, 64});
 }
 
 TEST_CASE("frame: its bytes begin at its header") {
-    frame* const f = allocate_frame(100, false);
+    frame* const f = allocate_frame({block_kind::frame, 100});
     REQUIRE(f != nullptr);
     CHECK(reinterpret_cast<std::uintptr_t>(f) % 64 == 0);
     CHECK(static_cast<void*>(f->at(0)) == f);
@@ -68,7 +68,7 @@ TEST_CASE("frame: its bytes begin at its header") {
     f->line.store(9, relaxed);
     CHECK(f->site().line == 9);
     CHECK(f->site().file == f->file.load(relaxed));
-    release_frame(*f, 100, false);
+    release_frame(*f, {block_kind::frame, 100});
 }
 
 TEST_CASE("first_generation: the same frame's births begin at different generations, none of them zero") {

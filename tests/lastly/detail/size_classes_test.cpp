@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <set>
 
 namespace detail = lastly::detail;
 
@@ -50,4 +51,20 @@ TEST_CASE("size_classes: a large request gets a run of slabs, doubling") {
 TEST_CASE("size_classes: more than 16 MiB has no class") {
     CHECK(detail::class_of((16 << 20) + 1) == detail::no_class);
     CHECK(detail::class_of(~std::size_t{0}) == detail::no_class);
+}
+
+TEST_CASE("size_classes: a block's size tells kind and class, and each pair of these has a shelf of its own") {
+    std::set<std::uint32_t> shelves;
+    for (const detail::block_kind kind : {detail::block_kind::frame, detail::block_kind::named_frame, detail::block_kind::node}) {
+        for (std::uint32_t c = 0; c < detail::small_classes + detail::span_classes; ++c) {
+            const detail::block_size size(kind, detail::bytes_of(c));
+            CHECK(size.kind() == kind);
+            CHECK(size.size_class() == c);
+            CHECK(size.usable == detail::bytes_of(c));
+            CHECK(shelves.insert(size.shelf).second);
+        }
+    }
+    const detail::block_size none(detail::block_kind::node, ~std::size_t{0});
+    CHECK(none.usable == 0);
+    CHECK(none.size_class() == detail::no_class);
 }

@@ -45,7 +45,7 @@ template <class... A> using handled = typed_frame<true, void, capture16, attachm
 // The size guarantees.
 static_assert(detached<>::where.end <= 64, "a detached task with a 16-byte capture takes one cache line");
 static_assert(handled<f8, f8, f8>::where.end <= 128, "with a handle and three 8-byte finalizers it takes two");
-static_assert(handled<f8, f8, f8>::ops.size.bytes == handled<f8, f8, f8>::where.end);
+static_assert(handled<f8, f8, f8>::ops.size.usable == 128 && handled<f8, f8, f8>::ops.size.kind() == block_kind::frame);
 static_assert(detached<none, none, none, none, none, none, none, none, none, none, none, none>::where.end == detached<>::where.end);
 
 // What a type's table says.
@@ -100,7 +100,7 @@ TEST_CASE("frame_ops: a type's table has a result's functions exactly where a ha
 }
 
 TEST_CASE("part_at: a piece is aligned as its type asks, wherever the frame lies") {
-    frame* const f = allocate_frame(rich::where.end, true);
+    frame* const f = allocate_frame({block_kind::named_frame, rich::where.end});
     REQUIRE(f != nullptr);
     CHECK(reinterpret_cast<std::uintptr_t>(part_at<wide_body>(*f, rich::where.body)) % 128 == 0);
     CHECK(reinterpret_cast<std::uintptr_t>(part_at<f_wide>(*f, rich::where.finalizer[1])) % 128 == 0);
@@ -109,7 +109,7 @@ TEST_CASE("part_at: a piece is aligned as its type asks, wherever the frame lies
     const auto at = reinterpret_cast<std::uintptr_t>(part_at<wide_body>(odd, rich::where.body));
     CHECK(at % 128 == 0);
     CHECK(at + sizeof(wide_body) <= reinterpret_cast<std::uintptr_t>(&odd) + rich::where.body + sizeof(wide_body) + 64);
-    release_frame(*f, rich::where.end, true);
+    release_frame(*f, {block_kind::named_frame, rich::where.end});
 }
 
 TEST_CASE("typed_frame: over-aligned bodies, finalizers and results keep their contents") {
