@@ -89,16 +89,20 @@ account* arrive(pool_core& pool, stay& bare) noexcept {
 }
 
 // The arguments are what `arrive` returned and was given.
-void depart(pool_core& pool, account* books, stay& bare) noexcept {
+[[gnu::noinline]] void depart_otherwise(pool_core& pool, account* books, stay& bare) noexcept {
     if (books == nullptr) {
         pool.shared.departed.fetch_add(1, acq_rel);   // order: [Q1] whoever frees the pool sees the last touch
         bare.end();
         return;
     }
-    const bool frees = books->frees_pool && books->arrived.read() == books->departed.read() + 1;   // its outermost call
+    const bool frees = books->arrived.read() == books->departed.read() + 1;   // its outermost call
     if (frees) books->frees_pool = false;
     books->departed.add();
     if (frees) free_once_out(pool, books);
+}
+inline void depart(pool_core& pool, account* books, stay& bare) noexcept {
+    if (books != nullptr && !books->frees_pool) books->departed.add();
+    else depart_otherwise(pool, books, bare);
 }
 
 // The set of columns for an attempt: late if the gate is seen closed before the announcement. Then nobody waits for it.

@@ -70,8 +70,9 @@ void help(pool_core& pool, time_point deadline) {
         const told after{pool, *books};
         {
             helper by(pool, *books);
-            const auto next = [&] { return has_passed(deadline) ? nullptr : by.next(); };
-            task_runner(pool, *books).run_all(next(), next);
+            task_runner tasks(pool, *books);
+            if (deadline == time_point::max()) tasks.run_all(by.next(), [&by] { return by.next(); });
+            else tasks.run_all(by.next(), [&] { return has_passed(deadline) ? nullptr : by.next(); });
         }
         some = any_task_is_queued(pool);
         if (some) yield_thread();   // a frame is on its way in

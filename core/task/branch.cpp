@@ -29,7 +29,7 @@ bool is_forked_from(const run_record& r, const run_record& wanted) noexcept {
     r.chain = s.chain.outer;
     r.finalizing = s.finalizing;
     if (r.shown != nullptr) r.shown->show_phase(r.finalizing ? phase::finalizing : phase::running);
-    std::destroy_at(&s.chain);
+    if (s.chain.has_errors) std::destroy_at(&s.chain);   // else that would do nothing
     s.marks &= ~(branch_scope::open | branch_scope::ending);
 }
 
@@ -46,8 +46,8 @@ void keep(branch_scope& s, std::exception_ptr error, branch_end how) noexcept {
     s.marks |= branch_scope::ending;
     for (;;) {
         if (s.chain.early != nullptr) [[unlikely]] settle_early(r);
-        run_nodes(r, s.chain);
-        if (s.chain.spent == nullptr && s.chain.early == nullptr) [[likely]] return;
+        run_nodes(r, s.chain);   // settles what comes early meanwhile
+        if (s.chain.spent == nullptr) [[likely]] return;
         if (r.abandoned) s.chain.spent = nullptr;   // one of them may be what left the run
         else destroy_spent(r);
     }
@@ -88,6 +88,7 @@ namespace {
 void left_thread(branch_scope& s) {
     if (LASTLY_FAULT("B4-left")) return;
     if (!s.is(branch_scope::open)) s.open_chain();
+    s.chain.has_errors = true;
     body_left_thread(s.run);
     const bool forker_is_told = s.run.forked_from != nullptr && s.outer == nullptr;
     if (!forker_is_told) keep_told(s.run, s.run.chain->result->error());   // what forked it is left, too, and fails with the same
@@ -109,7 +110,7 @@ void left_thread(branch_scope& s) {
 void close(branch_scope& s) {
     while (s.is(branch_scope::open)) {   // again if the sink, told of an error, deferred something
         run_branch_chain(s);
-        if (s.chain.own.value.succeeded()) restore(s);
+        if (!s.chain.has_errors || s.chain.own.value.succeeded()) [[likely]] restore(s);
         else restore_and_keep(s);
     }
 }
@@ -122,6 +123,7 @@ bool branch_threw(branch_scope& s) {
         return true;
     }
     if (!s.is(branch_scope::open)) s.open_chain();
+    s.chain.has_errors = true;
     s.chain.thrown = std::current_exception();
     body_threw(s.run);
     return false;
@@ -147,7 +149,10 @@ void take_end(branch& b, branch_scope& s) noexcept {
 
 void abandon_branch(branch_scope& s, std::error_code cause) {
     if (s.is(branch_scope::open)) {
-        if (!s.is(branch_scope::ending)) outcome_access::cancel(*s.run.chain->result, cause);
+        if (!s.is(branch_scope::ending)) {
+            s.chain.has_errors = true;
+            outcome_access::cancel(*s.run.chain->result, cause);
+        }
         run_branch_chain(s);
         restore(s);
     }

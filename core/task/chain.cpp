@@ -86,7 +86,7 @@ void early_threw(run_record& r, bool fails_the_task) noexcept {
     if (!LASTLY_FAULT("A3-thrown")) tell_thrown(r, error);
     if (!fails_the_task || !r.chain->result->succeeded() || r.chain->early != nullptr) return;
     r.chain->early = std::move(error);   // a body that runs has not failed yet
-    r.is_touched = true;
+    r.is_touched = r.chain->has_errors = true;
 }
 
 void settle_early(run_record& r) noexcept {

@@ -36,7 +36,7 @@ void abandon(run_record& r, std::error_code cause);
 // The sink knows this error from now on: a finalizer of the chain that runs here threw it; or a fork rethrew it.
 inline void keep_reported(run_record& r, std::exception_ptr error) noexcept {
     r.chain->reported = std::move(error);
-    r.is_touched = true;
+    r.is_touched = r.chain->has_errors = true;
 }
 inline void keep_told(run_record& r, std::exception_ptr error) noexcept {
     r.told_before = std::move(error);

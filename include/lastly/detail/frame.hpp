@@ -193,6 +193,7 @@ struct chain_state {
     outcome* result = nullptr;           // what the finalizers are told
     std::size_t deferred_pending = 0;
     chain_state* outer = nullptr;        // of a branch's: the chain that waits until this one is over
+    bool has_errors = false;             // of a branch's: it did not succeed, or one of its errors, here or in branch_chain, was set
     std::exception_ptr reported{};       // a failure that came from a finalizer: the sink knows it
     std::exception_ptr early{};          // likewise, from one that ran at its defer (A3): fails the task if what is running now succeeds
 };
