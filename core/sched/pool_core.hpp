@@ -135,7 +135,7 @@ public:
 private:
     friend class run_end;
     void prepare() noexcept;
-    bool is_plain_stopped(frame& f) noexcept;
+    inline bool is_plain_stopped(frame& f) noexcept;   // likewise
     void learn_end(std::uint32_t gate) noexcept;
 
     pool_core& pool_;

@@ -46,8 +46,8 @@ void keep(branch_scope& s, std::exception_ptr error, branch_end how) noexcept {
     s.marks |= branch_scope::ending;
     for (;;) {
         if (s.chain.early != nullptr) [[unlikely]] settle_early(r);
-        run_nodes(r, s.chain);   // settles what comes early meanwhile
-        if (s.chain.spent == nullptr) [[likely]] return;
+        run_nodes(r, s.chain);
+        if (s.chain.spent == nullptr && s.chain.early == nullptr) [[likely]] return;
         if (r.abandoned) s.chain.spent = nullptr;   // one of them may be what left the run
         else destroy_spent(r);
     }

@@ -233,7 +233,10 @@ void abandon(run_record& r, std::error_code cause) {
     r.task->type().finish(*r.task, r);
 }
 
-void forget_errors(run_record& r) noexcept { r.body_chain.reported = r.told_before = nullptr; }
+void forget_errors(run_record& r) noexcept {
+    r.is_worn = true;   // their destructors may leave more in it
+    r.body_chain.reported = r.told_before = nullptr;
+}
 
 void throw_rejected(std::error_code cause) { throw task_rejected(cause); }
 

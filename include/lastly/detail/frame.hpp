@@ -218,6 +218,8 @@ struct alignas(16) run_marks {   // one store
     bool is_worn = false;                // more of its record than these marks may be left changed: it is not used again
 };
 
+static_assert(sizeof(run_marks) == 16);
+
 // A run of one task, or of a stolen branch of it: lives on the stack of the thread that runs it, which may use it again for a later one. Touched
 // by that thread only, but for what a task's branches share (core/task/branch.hpp).
 struct run_record : run_marks {

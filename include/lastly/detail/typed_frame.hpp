@@ -141,7 +141,7 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
     static void run_chain(frame& f, result<R>& res, run_record& r) {
         r.finalizing = r.body_is_over = true;
         if (r.is_touched) f.show(phase::finalizing, r.body_chain.deferred_pending, r.attached_pending);
-        else if (count != 0 || (!ends_trivially && !r.start)) f.show_phase(phase::finalizing);
+        else if (count != 0 || (!r.start && !(ends_trivially && r.is_dropped))) f.show_phase(phase::finalizing);   // not where nobody's code will run
         if (!LASTLY_FAULT("O2")) run_pending(res, r);
         run_attached(f, res, r, std::make_index_sequence<count>());
         if (LASTLY_FAULT("O2")) run_pending(res, r);

@@ -192,3 +192,48 @@ TEST_CASE("B2: what the end of a stolen branch's error defers runs before the fo
     CHECK(pool.ledger().finalizers_run == 2);
     check_end(pool);
 }
+
+namespace {
+
+// Cannot be stored, so that it runs at its defer; what it throws defers when it is gone.
+struct throws_what_defers {
+    struct error {
+        std::shared_ptr<int> end;
+    };
+    std::atomic<int>* ran;
+    explicit throws_what_defers(std::atomic<int>& r) : ran(&r) {}
+    throws_what_defers(const throws_what_defers&) { throw std::runtime_error("copy"); }
+    void operator()() const {
+        throw error{std::shared_ptr<int>(nullptr, [r = ran](int*) { lastly::this_task::defer([r] { ++*r; }); })};
+    }
+};
+
+}   // namespace
+
+TEST_CASE("B2: what an error defers that came early, out of the sink that is told of another one, runs at the branch's end") {
+    for (const bool is_stolen : {false, true}) {
+        CAPTURE(is_stolen);
+        std::atomic<int> ran{0}, told{0};
+        lastly::pool_options o = support::options(is_stolen ? 2 : 1);
+        o.error_sink = [&](const lastly::error_report&) {
+            if (told++ != 0) return;
+            const throws_what_defers f(ran);
+            CHECK_THROWS_WITH(lastly::this_task::defer(f), "copy");
+        };
+        lastly::pool pool(o);
+        int ran_in_branch = 0;
+        pool.run([&] {
+            std::atomic<bool> begun{!is_stolen};
+            try {
+                lastly::parallel_invoke(pool, [&] { support::await([&] { return begun.load(); }); }, [&](lastly::task_context& t) {
+                    begun = true;
+                    t.defer([] { throw 1; });
+                });
+            } catch (int) {
+                ran_in_branch = ran;
+            }
+        });
+        CHECK(ran_in_branch == 1);
+        support::check_end(pool);
+    }
+}

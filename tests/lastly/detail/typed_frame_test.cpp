@@ -2,6 +2,7 @@
 #include <lastly/detail/typed_frame.hpp>
 
 #include "../check_pool.hpp"
+#include "tests/support/pools.hpp"
 
 #include <doctest/doctest.h>
 
@@ -191,6 +192,27 @@ TEST_CASE("typed_frame: whoever takes a finalizer's exception holds it alone") {
         }
         CHECK(still_held == 0);
     }
+}
+
+TEST_CASE("typed_frame: a task without finalizers is shown as finalizing while the sink is told of its cancellation") {
+    std::atomic<bool> is_told{false}, go{false};
+    lastly::pool_options o = support::options(1);
+    o.error_sink = [&](const lastly::error_report& r) {
+        if (r.kind != lastly::report_kind::cancelled) return;
+        is_told = true;
+        support::await([&] { return go.load(); });
+    };
+    lastly::pool pool(o);
+    auto owner = lastly::with_cancel();
+    owner.cancel();
+    pool.detach([] {}, owner.context());
+    support::await([&] { return is_told.load(); });
+    const lastly::task_profile now = pool.profile();
+    CHECK(now.total.finalizing == 1);
+    CHECK(now.total.queued == 0);
+    CHECK(pool.shutdown(std::chrono::milliseconds(1)).still_running.size() == 1);
+    go = true;
+    CHECK(pool.shutdown().complete);
 }
 
 TEST_CASE("typed_frame: a detached task's value is destroyed with its body") {
