@@ -259,7 +259,7 @@ namespace {
 
 // A task that runs on a worker of the pool submits, and nothing stands in the way: the pool cannot close before that task is over, so nobody
 // looks for the attempt. False: some other case. With any planted fault, too: that one knows the long way.
-inline bool spawn_at_once(pool_core& pool, frame& f, bool with_handle, group_core* group) noexcept {
+[[gnu::always_inline]] inline bool spawn_at_once(pool_core& pool, frame& f, bool with_handle, group_core* group) noexcept {
     worker* const w = this_thread.self;
     const run_record* const parent = this_thread.current;
     if (w == nullptr || &w->pool != &pool || parent == nullptr || parent->pool != pool.anchor || parent->rejected) return false;
@@ -289,7 +289,7 @@ inline bool spawn_at_once(pool_core& pool, frame& f, bool with_handle, group_cor
 }
 
 // A thread that is no worker submits, not for the first time, and nothing stands in the way. False: some other case, as above.
-inline bool submit_at_once(pool_core& pool, frame& f, bool with_handle, group_core* group) {
+[[gnu::always_inline]] inline bool submit_at_once(pool_core& pool, frame& f, bool with_handle, group_core* group) {
     account* const books = this_thread.books;
     if (this_thread.self != nullptr || this_thread.current != nullptr || this_thread.pool_serial != pool.anchor->serial()) return false;
     atomic<std::uint32_t>& gate = pool.anchor->gate();

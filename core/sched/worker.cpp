@@ -54,6 +54,14 @@ void queue_up(const taker& t, std::size_t count, Item item) noexcept {
     }
 }
 
+// Of frames that were taken elsewhere: does more than the first line of a block come over? A guess from one of them: a frame's own header
+// is not here yet.
+bool are_long(const frame* any) noexcept { return bytes_of_block(any) > cache_line; }
+void fetch_ahead(frame* f, bool is_long) noexcept {
+    prefetch_for_write(f);   // its lines lie in another core's cache, or in memory
+    if (is_long) prefetch_for_write(f->at(cache_line));
+}
+
 // Takes over a batch: the first `kept` frames to the caller, the rest to the deque, where others can steal it. How many there were.
 std::size_t take_over(const taker& t, std::size_t kept, frame** first) noexcept {
     frame* batch[256];
@@ -61,11 +69,10 @@ std::size_t take_over(const taker& t, std::size_t kept, frame** first) noexcept 
     if (got == 0) return 0;
     if (kept != 0) *first = batch[0];
     LASTLY_POINT("batch-taken");
-    const bool are_long = got > kept && bytes_of_block(batch[0]) > cache_line;   // a guess from one of them: a frame's own header is not here yet
-    queue_up(t, got - kept, [&batch, kept, are_long](std::size_t i) {
+    const bool is_long = got > kept && are_long(batch[0]);
+    queue_up(t, got - kept, [&batch, kept, is_long](std::size_t i) {
         frame* const f = batch[kept + i];
-        prefetch_for_write(f);   // its lines lie in the submitter's cache, or in memory
-        if (are_long) prefetch_for_write(f->at(cache_line));
+        fetch_ahead(f, is_long);
         return deque_item{f, look_at_task};
     });
     t.books.taken.add(got);   // after they can be found in the deque: nobody who looks for work misses them meanwhile
@@ -147,7 +154,8 @@ finding steal_from(worker& w, worker& victim, std::size_t most, bool& contended)
         bool is_contended = false;
         for (std::size_t left = std::min(victim.tasks.size() / 2, most - 1); left > 0 && victim.tasks.steal(stolen[count], is_contended); --left) ++count;
     }
-    for (std::size_t i = 1; i < count; ++i) prefetch_for_write(stolen[i].task);   // its lines lie in the victim's cache
+    const bool is_long = count > 1 && are_long(stolen[0].task);
+    for (std::size_t i = 1; i < count; ++i) fetch_ahead(stolen[i].task, is_long);
     LASTLY_POINT("some-stolen");
     queue_up(taker_of(w), count - 1, [stolen, count](std::size_t i) { return stolen[count - 1 - i]; });   // what was the oldest there is the oldest here
     let_gather(w, count);

@@ -128,7 +128,7 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
         }
     }
 
-    static void run(frame& f, result<R>& res, run_record& r) {
+    [[gnu::always_inline]] static void run(frame& f, result<R>& res, run_record& r) {
         r.body_chain.result = &res;
         std::conditional_t<(sizeof(Body) > 0), task_context, void> context(r);   // finalizers that the body registers may use it, too
         if (r.start) run_body(f, res, r, context);
@@ -170,7 +170,7 @@ struct typed_frame<Handle, R, Body, attachment_list<A...>> {
     }
 
     template <class Context>
-    static void run_body(frame& f, result<R>& res, run_record& r, Context& context) {
+    [[gnu::always_inline]] static void run_body(frame& f, result<R>& res, run_record& r, Context& context) {
         f.show_phase(phase::running);
         outcome_access::started(res);
         try {
