@@ -69,12 +69,9 @@ std::size_t take_over(const taker& t, std::size_t kept, frame** first) noexcept 
     if (got == 0) return 0;
     if (kept != 0) *first = batch[0];
     LASTLY_POINT("batch-taken");
-    const bool is_long = got > kept && are_long(batch[0]);
-    queue_up(t, got - kept, [&batch, kept, is_long](std::size_t i) {
-        frame* const f = batch[kept + i];
-        fetch_ahead(f, is_long);
-        return deque_item{f, look_at_task};
-    });
+    const bool is_long = are_long(batch[0]);
+    for (std::size_t i = 0; i < got; ++i) fetch_ahead(batch[i], is_long);   // in the order in which they are run: the first is wanted at once
+    queue_up(t, got - kept, [&batch, kept](std::size_t i) { return deque_item{batch[kept + i], look_at_task}; });
     t.books.taken.add(got);   // after they can be found in the deque: nobody who looks for work misses them meanwhile
     return got;
 }
@@ -154,8 +151,9 @@ finding steal_from(worker& w, worker& victim, std::size_t most, bool& contended)
         bool is_contended = false;
         for (std::size_t left = std::min(victim.tasks.size() / 2, most - 1); left > 0 && victim.tasks.steal(stolen[count], is_contended); --left) ++count;
     }
-    const bool is_long = count > 1 && are_long(stolen[0].task);
-    for (std::size_t i = 1; i < count; ++i) fetch_ahead(stolen[i].task, is_long);
+    const bool is_long = are_long(stolen[0].task);
+    fetch_ahead(stolen[0].task, is_long);   // in the order in which they are run: the first is wanted at once
+    for (std::size_t i = count; i-- > 1;) fetch_ahead(stolen[i].task, is_long);
     LASTLY_POINT("some-stolen");
     queue_up(taker_of(w), count - 1, [stolen, count](std::size_t i) { return stolen[count - 1 - i]; });   // what was the oldest there is the oldest here
     let_gather(w, count);
