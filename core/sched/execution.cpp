@@ -179,7 +179,7 @@ void task_runner::prepare() noexcept {
 
 void task_runner::run_all(frame* f, frame* (*next)(void*), void* argument) {
     for (; f != nullptr; f = next(argument)) {
-        if (!f->type().is_plain && f->type().has_handle_part && take_from_queue(*f) == take_result::was_husk) continue;
+        if (f->type().has_handle_part && take_from_queue(*f) == take_result::was_husk) continue;
         run(*f);
     }
 }

@@ -101,7 +101,7 @@ void flush_thread_cache() noexcept {
     frame_cache* const cache = std::exchange(this_thread.frames, nullptr);
     if (cache == nullptr) return;
     for (const block_kind kind : {block_kind::frame, block_kind::named_frame, block_kind::node}) {
-        for (std::uint32_t c = 0; c < small_classes; ++c) flush_shelf(cache->of[static_cast<std::uint32_t>(kind) * block_size::shelves_a_kind + c], kind, c);
+        for (std::uint32_t c = 0; c < small_classes; ++c) flush_shelf(cache->of[block_size(kind, bytes_of(c)).shelf], kind, c);
     }
     delete cache;
 }
