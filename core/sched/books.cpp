@@ -110,6 +110,12 @@ bool is_quiescent(pool_core& pool) noexcept {
     return over == begun;
 }
 
+std::uint64_t count_retired(pool_core& pool) noexcept {
+    std::uint64_t over = 0;
+    each_account(pool, [&](const account& a) { over += a.retired.read(); });
+    return over;
+}
+
 bool runs_anything(pool_core& pool) noexcept {
     bool runs = false;
     each_account(pool, [&](const account& a) { runs = runs || a.now.load(acquire) != nullptr; });   // order: [K2] sees what was shown before

@@ -13,8 +13,38 @@ bool idle_workers::stop_search() noexcept {
 }
 
 bool idle_workers::prepare(unsigned worker) noexcept {
-    seats_[worker].taken.store(counted, seq_cst);   // order: [I4] before the worker counts as a sleeper
-    return has_watchers(word_.fetch_add(1 - one_searcher, seq_cst));   // order: [I1][I2] before the look at the queues; [I3] as in start_search
+    const std::uint64_t before = sit_down(worker);
+    wake_napper(before);
+    return has_watchers(before);
+}
+
+idle_workers::company idle_workers::prepare_unlooked(unsigned worker) noexcept {
+    const std::uint64_t before = sit_down(worker);
+    return {has_watchers(before), searchers(before) > 1 || LASTLY_FAULT("others-search")};
+}
+
+std::uint64_t idle_workers::sit_down(unsigned worker) noexcept {
+    seats_[worker].taken.store(counted, seq_cst);        // order: [I4] before the worker counts as a sleeper
+    return word_.fetch_add(1 - one_searcher, seq_cst);   // order: [I1][I2] before the look at the queues; [I3] as in start_search
+}
+
+bool idle_workers::begin_nap() noexcept {
+    std::uint64_t now = word_.load(relaxed);   // order: the exchange decides
+    while (!naps(now)) {
+        if (word_.compare_exchange_weak(now, now + one_napper, acquire, relaxed)) return true;   // order: [I5] what the last napper noted is this one's
+    }
+    return false;
+}
+
+void idle_workers::nap_until(std::chrono::steady_clock::time_point deadline) noexcept {
+    // order (block): a hint; a nap that nobody ends in time has its deadline
+    nap_.store(1, relaxed);
+    while (nap_.load(relaxed) != 0 && futex_wait_until(nap_, 1, deadline)) {}
+}
+
+void idle_workers::wake_napper(std::uint64_t word) noexcept {
+    if (!naps(word) || nap_.exchange(0, relaxed) == 0) return;   // order: a hint that more CPUs are free
+    futex_wake_one(nap_.address());
 }
 
 bool idle_workers::change_seat(unsigned worker, std::uint32_t from, std::uint32_t to) noexcept {
@@ -27,14 +57,18 @@ void idle_workers::reserve(unsigned worker) noexcept {
 }
 
 void idle_workers::lend_reserved(unsigned worker) noexcept {
-    word_.fetch_add(1, seq_cst);   // order: [I1][I2] before the lender's look at the queues
+    const std::uint64_t before = word_.fetch_add(1, seq_cst);   // order: [I1][I2] before the lender's look at the queues
     change_seat(worker, reserved, counted);
+    wake_napper(before);
 }
 
 bool idle_workers::lend(unsigned worker) noexcept {
     if (seats_[worker].taken.load(seq_cst) != uncounted) return false;   // order: [I4] a first look
-    word_.fetch_add(1, seq_cst);   // order: [I1][I2] before the lender's look at the queues; a sleeper too many for a moment does no harm
-    if (change_seat(worker, uncounted, counted)) return true;
+    const std::uint64_t before = word_.fetch_add(1, seq_cst);   // order: [I1][I2] before the lender's look at the queues; a sleeper too many for a moment does no harm
+    if (change_seat(worker, uncounted, counted)) {
+        wake_napper(before);
+        return true;
+    }
     word_.fetch_sub(1, seq_cst);   // order: [I1] nobody more sleeps than before
     return false;
 }
@@ -82,13 +116,10 @@ void idle_workers::commit(unsigned worker) noexcept {
 }
 
 bool idle_workers::free_a_seat() noexcept {
-    const unsigned first = next_seat_.load(relaxed);   // order: where to begin; any value will do
-    const unsigned count = count_.load(seq_cst);       // order: [I4] sees the seats that are in use
-    for (unsigned i = 0; i < count; ++i) {
-        const unsigned at = (first + i) % count;
-        if (seats_[at].taken.load(seq_cst) != counted || !leave_seat(at)) continue;   // order: [I4] after the claim on the searcher's place
-        next_seat_.store(at + 1, relaxed);   // order: where to begin; any value will do
-        futex_wake_one(seats_[at].taken.address());
+    const unsigned count = count_.load(seq_cst);   // order: [I4] sees the seats that are in use
+    for (unsigned i = 0; i < count; ++i) {   // always from the first on: who was awake a short time ago has more in its caches
+        if (seats_[i].taken.load(seq_cst) != counted || !leave_seat(i)) continue;   // order: [I4] after the claim on the searcher's place
+        futex_wake_one(seats_[i].taken.address());
         return true;
     }
     return false;
@@ -120,6 +151,7 @@ void idle_workers::wake_one() noexcept {
 }
 
 void idle_workers::wake_all() noexcept {
+    wake_napper();
     const unsigned count = count_.load(seq_cst);   // order: [I4] sees the seats that are in use
     for (unsigned i = 0; i < count; ++i) {
         for (;;) {

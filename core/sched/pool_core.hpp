@@ -8,6 +8,7 @@
 #include "core/base/cpus.hpp"
 #include "core/report/watchdog.hpp"
 #include "core/sched/account.hpp"
+#include "core/sched/crowd.hpp"
 #include "core/sched/idle.hpp"
 #include "core/sched/living.hpp"
 #include "core/sched/stand_in.hpp"
@@ -45,6 +46,7 @@ public:
     deque helpers;                        // of whoever has `helpers_owner`: a thread that helps, and is no worker
     atomic<std::uint32_t> helpers_owner{0};
     idle_workers idle;
+    crowd crowds;
     roster workers;
     stand_in_places stand_ins;
     std::unique_ptr<watchdog> guard;      // only with a finalizer budget
@@ -80,6 +82,8 @@ ledger_snapshot take_ledger(pool_core& pool);
 // The main columns only, as they were at the pool's end.
 ledger_snapshot take_main_ledger(pool_core& pool);
 bool is_quiescent(pool_core& pool) noexcept;
+// Tasks that are over so far.
+std::uint64_t count_retired(pool_core& pool) noexcept;
 // Some task's outcome has gone to a handle, which may keep its frame.
 bool may_be_held(pool_core& pool) noexcept;
 // Some thread is between a task's, or a stolen branch's, beginning and its end.

@@ -2,12 +2,11 @@
 #include "core/sched/worker.hpp"
 
 #include "core/base/clock.hpp"
-#include "core/base/prefetch.hpp"
 #include "core/base/process.hpp"
 #include "core/base/test_point.hpp"
+#include "core/sched/intake.hpp"
 #include "core/sched/pool_core.hpp"
 #include "core/structures/frame_store.hpp"
-#include "core/structures/slab.hpp"
 #include "lastly/detail/fault.hpp"
 #include "lastly/detail/thread_block.hpp"
 
@@ -23,71 +22,7 @@ constexpr std::uint64_t magazines_kept = 1024;   // free frames beyond this many
 constexpr unsigned pauses_a_round = 8;
 constexpr unsigned enough_on_offer = 8;    // branches that a busy worker keeps public: each is larger than the next
 constexpr std::uint32_t rounds_before_yield = 64;
-constexpr std::uint32_t before_yield_in_a_crowd = 4, rounds_in_a_crowd = 8;   // where there are more workers than CPUs: those that have work need theirs
-constexpr std::size_t worth_the_way = 32;   // tasks
-constexpr std::chrono::microseconds time_to_gather{2};
-static_assert(2 * idle_workers::max_workers <= deque::most_thieves, "each worker and each stand-in is a thief of its own");
-
-std::uint32_t next_random(std::uint64_t& state) noexcept {   // xorshift64*
-    state ^= state >> 12;
-    state ^= state << 25;
-    state ^= state >> 27;
-    return static_cast<std::uint32_t>(state * 0x2545f4914f6cdd1du >> 32);
-}
-
-// Who takes from the injector, and the deque that is its own.
-struct taker {
-    pool_core& pool;
-    account& books;
-    deque& tasks;
-    injector::consumer* intake;   // null: it takes without one
-};
-taker taker_of(worker& w) noexcept { return {w.pool, w.books, w.tasks, w.intake.get()}; }
-
-// What was taken elsewhere goes to the taker's own deque, where others can steal it.
-template <class Item>
-void queue_up(const taker& t, std::size_t count, Item item) noexcept {
-    if (count == 0 || t.tasks.push_each(count, item)) return;
-    for (std::size_t i = 0; i < count; ++i) {   // the deque cannot grow: to where they can wait
-        t.books.spilled.announce();
-        t.pool.entrance.spill(*item(i).task);
-    }
-}
-
-// Of frames that were taken elsewhere: does more than the first line of a block come over? A guess from one of them: a frame's own header
-// is not here yet.
-bool are_long(const frame* any) noexcept { return bytes_of_block(any) > cache_line; }
-void fetch_ahead(frame* f, bool is_long) noexcept {
-    prefetch_for_write(f);   // its lines lie in another core's cache, or in memory
-    if (is_long) prefetch_for_write(f->at(cache_line));
-}
-
-// Takes over a batch: the first `kept` frames to the caller, the rest to the deque, where others can steal it. How many there were.
-std::size_t take_over(const taker& t, std::size_t kept, frame** first) noexcept {
-    frame* batch[256];
-    const std::size_t got = t.pool.entrance.take(t.intake, batch, t.pool.options.tuning.injector_batch);
-    if (got == 0) return 0;
-    if (kept != 0) *first = batch[0];
-    LASTLY_POINT("batch-taken");
-    const bool is_long = are_long(batch[0]);
-    for (std::size_t i = 0; i < got; ++i) fetch_ahead(batch[i], is_long);   // in the order in which they are run: the first is wanted at once
-    queue_up(t, got - kept, [&batch, kept](std::size_t i) { return deque_item{batch[kept + i], look_at_task}; });
-    t.books.taken.add(got);   // after they can be found in the deque: nobody who looks for work misses them meanwhile
-    return got;
-}
-
-frame* take_batch(const taker& t) noexcept {
-    frame* first = nullptr;
-    take_over(t, 1, &first);
-    return first;
-}
-
-frame* take_one(worker& w) noexcept {
-    frame* f = nullptr;
-    if (w.pool.entrance.take(w.intake.get(), &f, 1) == 0) return nullptr;
-    w.books.taken.add();
-    return f;
-}
+constexpr std::uint32_t before_yield_in_a_crowd = 4, rounds_in_a_crowd = 8;   // where more are awake than there are CPUs: those that have work need theirs
 
 // The turn of those who would otherwise wait for ever behind tasks that keep submitting tasks (O7).
 frame* take_fairly(worker& w) noexcept {
@@ -123,107 +58,24 @@ frame* next_in_a_row(void* self) noexcept {
     return w.is_stand_in ? nullptr : next_own(w);
 }
 
-// It came away with so many. One that comes for each task as it is made takes the queue's lines from whoever makes them each time, and both get
-// on at the lines' speed.
-void let_gather(worker& w, std::size_t count) noexcept {
-    if (count < worth_the_way) w.next_look = steady_now() + time_to_gather;
-}
-
-void wait_for_more(worker& w) noexcept {
-    if (w.next_look == std::chrono::steady_clock::time_point{}) return;
-    while (steady_now() < w.next_look) pause_cpu();
-    w.next_look = {};
-}
-
-// What a search may come upon: a task, or a branch of one.
-struct finding {
-    frame* task = nullptr;
-    branch* part = nullptr;
-    explicit operator bool() const noexcept { return task != nullptr || part != nullptr; }
-};
-
-// A task and up to half of what the victim has, `most` at most; or a branch.
-finding steal_from(worker& w, worker& victim, std::size_t most, bool& contended) noexcept {
-    deque_item* const stolen = w.stolen;
-    std::size_t count = victim.tasks.steal_many(stolen, most, w.index + 1, contended);
-    if (count == 0) return {nullptr, victim.branches.steal(contended)};
-    if (count == 1) {
-        bool is_contended = false;
-        for (std::size_t left = std::min(victim.tasks.size() / 2, most - 1); left > 0 && victim.tasks.steal(stolen[count], is_contended); --left) ++count;
-    }
-    const bool is_long = are_long(stolen[0].task);
-    fetch_ahead(stolen[0].task, is_long);   // in the order in which they are run: the first is wanted at once
-    for (std::size_t i = count; i-- > 1;) fetch_ahead(stolen[i].task, is_long);
-    LASTLY_POINT("some-stolen");
-    queue_up(taker_of(w), count - 1, [stolen, count](std::size_t i) { return stolen[count - 1 - i]; });   // what was the oldest there is the oldest here
-    let_gather(w, count);
-    return {stolen[0].task, nullptr};
-}
-
-finding steal_from_others(worker& w, std::uint32_t attempts, std::size_t most, bool& contended) noexcept {
-    const std::uint32_t count = w.pool.workers.size();
-    for (std::uint32_t i = 0; count > 1 && i < attempts; ++i) {
-        const std::uint32_t victim = (w.index + 1 + next_random(w.random) % (count - 1)) % count;
-        if (const finding f = steal_from(w, w.pool.workers[victim], most, contended)) return f;
-    }
-    deque_item item;   // what a helper holds, which may be stuck
-    return {w.pool.helpers.steal(item, contended) ? item.task : nullptr, nullptr};
-}
-
 // The next to run, for a worker that need not search.
 finding next(worker& w) noexcept {
-    bool contended = false;
     if (std::exchange(w.others_are_next, false)) {
-        if (const finding f = steal_from_others(w, 1, 1, contended)) return f;
+        if (const finding f = steal_from_others(w, 1, 1)) return f;
     }
     return {next_own(w), nullptr};
-}
-
-branch* steal_branch_from_anybody(pool_core& pool) noexcept {
-    const unsigned crew = pool.workers.size();
-    for (unsigned i = 0; i < crew; ++i) {
-        bool contended = true;
-        while (contended) {
-            contended = false;
-            if (branch* const b = pool.workers[i].branches.steal(contended)) return b;
-        }
-    }
-    return nullptr;
-}
-
-// Every deque once, so that work which stand-ins left behind among many empty deques is found.
-frame* steal_from_anybody(pool_core& pool) noexcept {
-    deque_item item;
-    const auto steal = [&item](deque& from) {
-        for (bool contended = true; contended;) {
-            contended = false;
-            if (from.steal(item, contended)) return true;
-        }
-        return false;
-    };
-    const unsigned crew = pool.workers.size();
-    for (unsigned i = 0; i < crew; ++i) {
-        if (steal(pool.workers[i].tasks)) return item.task;
-    }
-    return steal(pool.helpers) ? item.task : nullptr;
-}
-
-finding take_from_anybody(pool_core& pool) noexcept {
-    if (frame* const f = steal_from_anybody(pool)) return {f, nullptr};
-    return {nullptr, steal_branch_from_anybody(pool)};
 }
 
 // A bounded number of rounds.
 finding search_rounds(worker& w) noexcept {
     const pool_core& pool = w.pool;
     const std::uint32_t workers = pool.options.workers, most = pool.options.tuning.spin_rounds;
-    const bool is_crowded = workers > pool.cpus;
+    const bool is_crowded = pool.idle.awake_of(workers) > pool.cpus;
     const std::uint32_t rounds = is_crowded ? std::min(most, std::max(rounds_in_a_crowd, most / workers * pool.cpus)) : most;
     const std::uint32_t yields_from = is_crowded ? before_yield_in_a_crowd : rounds_before_yield;
     for (std::uint32_t round = 0; round < rounds; ++round) {
-        bool contended = false;
         if (frame* const f = take_batch(taker_of(w))) return {f, nullptr};
-        if (const finding f = steal_from_others(w, pool.options.tuning.steal_attempts, deque::most_at_once, contended)) return f;   // many: so that the way pays
+        if (const finding f = steal_from_others(w, pool.options.tuning.steal_attempts, deque::most_at_once)) return f;   // many: so that the way pays
         if ((pool.anchor->gate().load(acquire) & gate_gone) != 0) return {};   // order: [G1] sees the final state
         if (round >= yields_from) yield_thread();
         else for (unsigned i = 0; i < pauses_a_round; ++i) pause_cpu();
@@ -241,15 +93,17 @@ void stop_searching(pool_core& pool) noexcept {
     if (pool.idle.stop_search() && any_queue_has_work(pool)) pool.idle.notify();
 }
 
-// From the injector, by a worker that does not search: nobody need know that its own deque was empty.
-frame* take_next_batch(worker& w) noexcept {
-    frame* first = nullptr;
-    const std::size_t got = take_over(taker_of(w), 1, &first);
-    if (got > 1) {   // a single one is no stream
-        w.pool.idle.notify();   // for the rest of it
-        let_gather(w, got);
+// Takes its seat. True: it was not wanted, and others search, so that it need not look for work once more.
+bool go_to_sleep(worker& w, bool is_wanted) noexcept {
+    pool_core& pool = w.pool;
+    if (is_wanted) {
+        if (pool.idle.prepare(w.index)) on_idle(pool);
+        return false;
     }
-    return first;
+    const auto others = pool.idle.prepare_unlooked(w.index);
+    if (pool.idle.awake_of(pool.options.workers) < pool.cpus) pool.idle.wake_napper();   // more went to sleep than were too many
+    if (others.watch) on_idle(pool);
+    return others.search;
 }
 
 // Searches, and sleeps when there is nothing. Nothing: the pool is gone.
@@ -267,7 +121,8 @@ finding search(worker& w, bool is_searcher) noexcept {
             stop_searching(pool);
             if (!lie_down_if_excess(w) && pool.idle.start_search()) on_idle(pool);
         }
-        if (const finding f = search_rounds(w)) {
+        const bool is_wanted = pool.crowds.hold_back(pool);
+        if (const finding f = is_wanted ? search_rounds(w) : finding{}) {
             stop_searching(pool);
             return f;
         }
@@ -275,11 +130,11 @@ finding search(worker& w, bool is_searcher) noexcept {
             pool.idle.stop_search();
             return {};
         }
-        trim(magazines_kept, &no_work_yet, &w);
+        if (is_wanted) trim(magazines_kept, &no_work_yet, &w);
         LASTLY_POINT("going-to-sleep");
-        if (pool.idle.prepare(w.index)) on_idle(pool);
+        const bool others_look = go_to_sleep(w, is_wanted);
         LASTLY_POINT("prepared");
-        if (any_queue_has_work(pool) || (pool.anchor->gate().load(seq_cst) & gate_gone) != 0) {   // order: [I4] after the seat was taken: the last to set it wakes every seat
+        if ((!others_look && any_queue_has_work(pool)) || (pool.anchor->gate().load(seq_cst) & gate_gone) != 0) {   // order: [I4] after the seat was taken: the last to set it wakes every seat
             if (pool.idle.cancel(w.index)) yield_thread();   // the work may be on its way: its submitter wants the CPU
             else stay_down(w);
         } else {
@@ -294,7 +149,7 @@ unsigned least_on_offer(const pool_core& pool) noexcept { return std::min(pool.o
 }   // namespace
 
 worker::worker(pool_core& p, unsigned i, bool stands_in, account& a)
-    : pool(p), index(i), is_stand_in(stands_in), books(a), branches(&p, least_on_offer(p), std::max(least_on_offer(p), std::min(p.options.workers, p.cpus)), p.idle.word(), &offer_more_branches), tasks_to_turn(p.options.tuning.injector_interval), random(0x9e3779b97f4a7c15u * (i + 1)) {}
+    : pool(p), index(i), is_stand_in(stands_in), books(a), branches(&p, least_on_offer(p), std::max(least_on_offer(p), std::min(p.options.workers, p.cpus)), p.idle.word(), &offer_more_branches), tasks_to_turn(p.options.tuning.injector_interval), random(0x9e3779b97f4a7c15u * (i + 1)), last_victim(i) {}
 
 namespace {
 
@@ -320,6 +175,7 @@ void worker_main(void* self) {
     worker& w = *static_cast<worker*>(self);
     pool_core& pool = w.pool;
     while (w.handed_over.load(acquire) == 0) yield_thread();   // order: [B8] sees the threads that are noted as this worker's
+    w.clock.store(cpu_clock_of_this_thread(), relaxed);   // order: a hint: whose CPU time to ask for
     w.left.join();   // its thread_local objects go now
     this_thread.home = pool.anchor;
     this_thread.self = &w;

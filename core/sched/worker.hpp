@@ -3,6 +3,7 @@
 // nothing (idle.hpp). 2. Every injector_interval tasks the injector, its own oldest task, or another worker's, gets a turn, so nobody starves (O7).
 #pragma once
 
+#include "core/base/clock.hpp"
 #include "core/base/thread.hpp"
 #include "core/structures/deque.hpp"
 #include "core/structures/injector.hpp"
@@ -32,6 +33,7 @@ struct alignas(64) worker {
     unsigned turn = 2;                    // who had the last one: the injector, its own oldest task, others
     bool others_are_next = false;         // it steals, although it has work
     std::uint64_t random;
+    std::uint32_t last_victim;            // had something for it; its own index: none had
     deque_item stolen[deque::most_at_once];   // by a steal that is under way, the oldest first
     std::chrono::steady_clock::time_point next_look{};   // at what others have, at the earliest: after it came away with little
     const group_core* awaited = nullptr;   // the group whose members it runs meanwhile
@@ -42,6 +44,8 @@ struct alignas(64) worker {
     atomic<std::uint32_t> is_lost{0};   // its thread was left, and no other could be started (P4)
     bool is_up_already = false;     // its thread takes over from one that was left (P4)
     atomic<std::uint32_t> handed_over{1};   // 0: that one still writes here
+    atomic<cpu_clock> clock{no_cpu_clock};   // its thread's, once that has begun
+    std::chrono::nanoseconds cpu_seen{-1};   // what that showed, by whoever naps (crowd.hpp); negative: it was not asked
     thread self;
     thread left;                    // the thread that it took over from, until it has ended (P4)
 };

@@ -1,11 +1,13 @@
-// The two clocks, and deadlines that do not overflow.
+// The clocks, and deadlines that do not overflow.
 #include "core/base/clock.hpp"
 
 #include <doctest/doctest.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <ctime>
+#include <thread>
 
 namespace detail = lastly::detail;
 using namespace std::chrono_literals;
@@ -69,4 +71,27 @@ TEST_CASE("deadline_after: no limit, and one beyond the clock's end, is never") 
     CHECK(detail::deadline_after(std::chrono::nanoseconds::max()) == time_point::max());
     CHECK(detail::deadline_after(time_point::max() - detail::steady_now() + 1s) == time_point::max());
     CHECK(detail::deadline_after(std::chrono::hours(24 * 365 * 100)) < time_point::max());
+}
+
+TEST_CASE("clock: a thread's CPU time is seen by others, grows only while it runs, and is 0 once it has ended") {
+    std::atomic<detail::cpu_clock> clock{0};
+    std::atomic<int> step{0};
+    std::thread other([&] {
+        clock = detail::cpu_clock_of_this_thread();
+        const auto begin = detail::cpu_time(clock);
+        while (detail::cpu_time(clock) - begin < 5ms) {}
+        step = 1;
+        step.notify_all();
+        step.wait(1);
+    });
+    step.wait(0);
+    const auto used = detail::cpu_time(clock);
+    CHECK(used >= 5ms);
+    std::this_thread::sleep_for(20ms);   // it sleeps as well: asleep it uses none
+    CHECK(detail::cpu_time(clock) - used < 15ms);
+    step = 2;
+    step.notify_all();
+    other.join();
+    while (detail::cpu_time(clock) != 0ns) std::this_thread::yield();   // it may be on its way out still
+    CHECK(detail::cpu_time(detail::cpu_clock_of_this_thread()) > 0ns);
 }

@@ -153,3 +153,74 @@ TEST_CASE("idle: whoever waits for a task forgets that it has woken somebody") {
     handle.wait();
     support::check_end(pool);
 }
+
+TEST_CASE("idle: one searcher naps, and counts as a searcher that is not awake") {
+    idle_workers idle(3);
+    for (unsigned i = 0; i < 3; ++i) idle.start_search();
+    CHECK(idle.awake_of(3) == 3);
+    CHECK(idle.begin_nap());
+    CHECK_FALSE(idle.begin_nap());
+    CHECK(idle.awake_of(3) == 2);
+    CHECK_FALSE(idle.has_watchers());
+    const auto soon = std::chrono::steady_clock::now() + std::chrono::milliseconds(2);
+    idle.nap_until(soon);   // nobody ends it
+    CHECK(std::chrono::steady_clock::now() >= soon);
+    CHECK_FALSE(idle.stop_search());
+    CHECK(idle.prepare_unlooked(1).search);   // the one that naps will look
+    idle.end_nap();
+    CHECK(idle.awake_of(3) == 2);
+    CHECK(idle.sleeps(1));
+    CHECK(idle.stop_search());
+}
+
+TEST_CASE("idle: the last searcher is told that nobody else will look") {
+    idle_workers idle(2);
+    idle.start_search();
+    idle.start_search();
+    const auto first = idle.prepare_unlooked(0);
+    CHECK(first.search);
+    CHECK_FALSE(first.watch);
+    idle.add_watcher();
+    const auto last = idle.prepare_unlooked(1);
+    CHECK_FALSE(last.search);
+    CHECK(last.watch);
+    idle.remove_watcher();
+    CHECK(idle.cancel(1));
+    CHECK(idle.stop_search());
+}
+
+TEST_CASE("idle: a nap ends when a worker goes to sleep, when a place is lent, and with the pool") {
+    constexpr auto for_ever = std::chrono::hours(1);
+    for (int way = 0; way < 4; ++way) {
+        CAPTURE(way);
+        idle_workers idle(2, 1);
+        if (way == 1) idle.reserve(2);
+        if (way == 2) idle.lie_down(2);
+        idle.start_search();
+        idle.start_search();
+        REQUIRE(idle.begin_nap());
+        std::atomic<bool> over{false};
+        std::thread napper([&] {
+            idle.nap_until(std::chrono::steady_clock::now() + for_ever);
+            over = true;
+        });
+        while (!over) {   // it may not have fallen asleep yet
+            if (way == 0) {
+                idle.prepare(1);
+                idle.cancel(1);
+            } else if (way == 3) {
+                idle.wake_all();
+            } else if (way == 1) {
+                idle.lend_reserved(2);
+                idle.reclaim(2);
+                idle.reserve(2);
+            } else {
+                idle.lend(2);
+                idle.reclaim(2);
+            }
+            std::this_thread::yield();
+        }
+        napper.join();
+        idle.end_nap();
+    }
+}

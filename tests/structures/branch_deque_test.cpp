@@ -232,9 +232,10 @@ void race(std::int64_t offered, unsigned thieves, int rounds) {
     for (unsigned t = 0; t < thieves; ++t) {
         threads.emplace_back([&] {
             start.arrive_and_wait();
-            while (!over.load()) {
+            for (unsigned looks = 1; !over.load(); ++looks) {
                 bool contended = false;
                 detail::branch* const b = f.d.steal(contended);
+                if (looks % 1024 == 0) std::this_thread::yield();   // there may be one CPU for all
                 if (b == nullptr) continue;
                 for (std::size_t i = 0; i < depth; ++i) {
                     if (f.made[i].get() == b) out[i].fetch_add(1);
@@ -246,9 +247,9 @@ void race(std::int64_t offered, unsigned thieves, int rounds) {
     std::mt19937 random(offered == 1 ? 1u : 2u);
     int wrong = 0, stolen = 0;
     for (int round = 0; round < rounds || stolen < 500; ++round) {   // thieves may be late
-        if (round % 16 == 0) std::this_thread::yield();
         const std::size_t pushed = 1 + random() % depth;
         for (std::size_t i = 0; i < pushed; ++i) f.d.push(*f.made[i]);
+        if (round % 16 == 0) std::this_thread::yield();   // on one CPU: now there is something to steal
         for (std::size_t i = pushed; i-- != 0;) {
             if (f.d.pop()) {
                 if (out[i].load() != 0) ++wrong;   // a thief has it, too

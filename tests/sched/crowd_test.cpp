@@ -1,0 +1,99 @@
+// More workers than CPUs: however many hold back, what waits begins. Their naps: idle_test.cpp.
+#include "core/sched/crowd.hpp"
+
+#include "core/sched/pool_core.hpp"
+#include "tests/support/pools.hpp"
+
+#include <doctest/doctest.h>
+
+#include <atomic>
+#include <functional>
+#include <thread>
+
+using namespace lastly::detail;
+using namespace support;
+
+namespace {
+
+const unsigned many = 2 * usable_cpus() + 10;   // workers
+
+}   // namespace
+
+TEST_CASE("crowd: tasks that keep their CPUs until all others have begun all begin") {
+    lastly::pool pool(options(many));
+    for (int round = 0; round < 3; ++round) {
+        std::atomic<unsigned> begun{0};
+        for (unsigned i = 0; i < many; ++i) {
+            pool.detach([&] {
+                ++begun;
+                while (begun < many) std::this_thread::yield();   // else each waits for many time slices of the others
+            });
+        }
+        await([&] { return begun == many; });
+        pool.wait_idle();
+    }
+    check_end(pool);
+}
+
+TEST_CASE("crowd: tasks that sleep until all others have begun all begin") {
+    lastly::pool pool(options(many));
+    for (int round = 0; round < 20; ++round) blockade all(pool, many);
+    check_end(pool);
+}
+
+TEST_CASE("crowd: a task begins although short ones never end and the others keep their CPUs until it has run") {
+    auto o = options(many);
+    o.tuning.injector_interval = 1'000'000;   // nobody comes to it in turn
+    lastly::pool pool(o);
+    std::atomic<bool> ran{false};
+    std::atomic<unsigned> begun{0};
+    std::function<void()> again = [&] {
+        if (!ran) lastly::this_task::submit(again).detach();
+    };
+    const unsigned cpus = pool_access::core(pool).cpus;
+    for (unsigned i = 0; i < cpus; ++i) {
+        pool.detach([&] {
+            ++begun;
+            while (!ran) std::this_thread::yield();
+        });
+    }
+    pool.detach(again);
+    await([&] { return begun == cpus; });
+    pool.detach([&] { ran = true; });
+    await([&] { return ran.load(); });
+    check_end(pool);
+}
+
+TEST_CASE("crowd: while short tasks keep the CPUs busy one of the other workers naps") {
+    lastly::pool pool(options(many));
+    auto& idle = pool_access::core(pool).idle;
+    std::atomic<unsigned> ran{0};
+    pool.run([&] {
+        unsigned spawned = 0;
+        while (!idle.naps()) {
+            if (spawned - ran > 20'000) continue;
+            ++spawned;
+            pool.detach([&] {
+                for (int i = 0; i < 20; ++i) pause_cpu();
+                ran.fetch_add(1, std::memory_order_relaxed);
+            });
+        }
+    });
+    pool.wait_idle();
+    await([&] { return !idle.naps(); });   // it does not go on for ever
+    check_end(pool);
+}
+
+TEST_CASE("crowd: pools end while some of their workers hold back") {
+    auto o = options(many);
+    o.tuning.spin_rounds = 1;
+    for (int round = 0; round < 20; ++round) {
+        lastly::pool pool(o);
+        std::atomic<unsigned> ran{0};
+        pool.run([&] {
+            for (unsigned i = 0; i < 5'000; ++i) pool.detach([&] { ran.fetch_add(1, std::memory_order_relaxed); });
+        });
+        check_end(pool);
+        CHECK(ran == 5'000);
+    }
+}
