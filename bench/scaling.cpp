@@ -1,7 +1,7 @@
 // More workers than CPUs: the same work with 1 to 64 of them, spawned from inside, submitted from outside, forked: lastly, and its peers.
 // One row a shape, `scaling/<spawn|submit|fork>/w<workers>/<backend>`: three attached finalizers a task, none in `fork`. The counters are ns a task, or
 // a branch's invocation; where they rise with the number of workers, workers are in each other's way.
-// Options beside Google Benchmark's: --tasks=N (default 300000), --n=N of fib (default 25), --rounds=N timed rounds (default 5).
+// Options beside Google Benchmark's: --tasks=N (default 300000), --n=N of fib (default 30), --rounds=N timed rounds (default 5).
 #include "peers/cleanups.hpp"
 #include "peers/lastly.hpp"
 #include "peers/lastly_inside.hpp"
