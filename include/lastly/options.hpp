@@ -57,7 +57,7 @@ struct LASTLY_EXPORT error_report {
 
 /// The scheduler's knobs, all at run time. A `LASTLY_*` environment variable overrides the value given here.
 struct pool_tuning {
-    /// Rounds of searching before a worker sleeps; where a pool has more workers than there are CPUs, their share of them, 8 at least.
+    /// Rounds of searching before a worker sleeps; while more workers are awake than there are CPUs, their share of them, 8 at least.
     /// LASTLY_SPIN_ROUNDS, 1 to 1,000,000. More: quicker hand-over, more idle CPU.
     std::uint32_t spin_rounds = 200;
     /// Victims tried in one round of searching. LASTLY_STEAL_ATTEMPTS, 1 to 4,096. More: finds work sooner, disturbs owners more.
@@ -77,7 +77,9 @@ struct pool_tuning {
 
 /// Everything that can be chosen about a pool.
 struct pool_options {
-    unsigned workers = 0;                     ///< 0: as many as CPUs are usable by this process (affinity, cgroup quota); at most 4,096
+    /// 0: as many as CPUs are usable by this process (affinity, cgroup quota); at most 4,096. More than CPUs, for tasks that wait: those beyond the CPUs join while
+    /// the others leave CPUs unused, or run tasks of 100 us and more; else they hold back, for 10 ms at most.
+    unsigned workers = 0;
     std::string name = "pool";                ///< shown in thread names and reports
     lastly::engine engine = lastly::engine::work_stealing;
     std::size_t capacity = 0;                 ///< accepted and unfinished tasks; 0: unbounded
