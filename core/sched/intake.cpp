@@ -116,7 +116,7 @@ finding steal_from_others(worker& w, std::uint32_t attempts, std::size_t most) n
     const std::uint32_t count = w.pool.workers.size();
     for (std::uint32_t i = 0; count > 1 && i < attempts; ++i) {
         const std::uint32_t random = next_random(w.random);
-        const bool comes_back = most > 1 && w.last_victim != w.index && random % 8 != 0;   // of many others most have nothing; but another one may wait for its turn
+        const bool comes_back = most > 1 && w.last_victim != w.index && random >> 29 != 0;   // of many others most have nothing; one time in eight, anybody: one that hangs may have something
         const std::uint32_t victim = comes_back ? w.last_victim : (w.index + 1 + random % (count - 1)) % count;
         const finding f = steal_from(w, w.pool.workers[victim], most, contended);
         if (f && most > 1) w.last_victim = victim;
