@@ -57,19 +57,19 @@ void crowd::open(std::uint64_t limit, std::chrono::steady_clock::time_point unti
 bool crowd::hold_back(pool_core& pool) noexcept {
     const unsigned workers = pool.options.workers;
     if (pool.idle.awake_of(workers) <= pool.cpus || is_over(pool)) return true;   // this one is among them
-    auto now = steady_now();
-    if (pool.idle.awake_of(workers) <= limit(pool, now)) return true;
+    const auto entered = steady_now();
+    if (pool.idle.awake_of(workers) <= limit(pool, entered)) return true;
     if (!pool.idle.begin_nap()) return false;
-    const auto longest = now + (LASTLY_FAULT("crowd-shut") ? nanoseconds{24h} : longest_hold);
+    const auto longest = entered + (LASTLY_FAULT("crowd-shut") ? nanoseconds{24h} : longest_hold);
     for (auto length = first_nap;; length = std::min(2 * length, longest_nap)) {
         note_cpu_times(pool);
         const std::uint64_t over = count_retired(pool);
-        const auto begin = now;
+        const auto begin = steady_now();
         pool.idle.nap_until(begin + length);
-        now = steady_now();
+        const auto now = steady_now();
         const unsigned awake = pool.idle.awake_of(workers);   // without this one
         if (awake < pool.cpus || is_over(pool)) break;
-        const nanoseconds used = cpu_used(pool), passed = now - begin, all = passed * pool.cpus;
+        const nanoseconds used = cpu_used(pool), passed = std::min<nanoseconds>(now - begin, longest_hold), all = passed * pool.cpus;
         if (any_task_is_queued(pool) && count_retired(pool) == over) open(workers, now + stays_wide_open);   // they take long, or wait for what is queued
         else if (2 * (all - used) > passed) open(1 + static_cast<std::uint64_t>(awake * all / std::max(used, nanoseconds{1})), now + stays_open);   // half a CPU is free; as many as would use all up
         if (awake < limit(pool, now) || now >= longest || !any_queue_has_work(pool)) break;

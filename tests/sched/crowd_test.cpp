@@ -64,23 +64,29 @@ TEST_CASE("crowd: a task begins although short ones never end and the others kee
     check_end(pool);
 }
 
-TEST_CASE("crowd: while short tasks keep the CPUs busy one of the other workers naps") {
+TEST_CASE("crowd: while the CPUs are in use and short tasks wait one of the other workers naps") {
     lastly::pool pool(options(many));
-    auto& idle = pool_access::core(pool).idle;
-    std::atomic<unsigned> ran{0};
-    pool.run([&] {
+    auto& core = pool_access::core(pool);
+    std::atomic<bool> over{false};
+    std::atomic<unsigned> begun{0}, ran{0};
+    for (unsigned i = 0; i < core.cpus; ++i) {
+        pool.detach([&] {
+            ++begun;
+            while (!over) std::this_thread::yield();
+        });
+    }
+    await([&] { return begun == core.cpus; });
+    pool.run([&] {   // its own worker is one too many
         unsigned spawned = 0;
-        while (!idle.naps()) {
+        while (!core.idle.naps()) {
             if (spawned - ran > 20'000) continue;
             ++spawned;
-            pool.detach([&] {
-                for (int i = 0; i < 20; ++i) pause_cpu();
-                ran.fetch_add(1, std::memory_order_relaxed);
-            });
+            pool.detach([&] { ran.fetch_add(1, std::memory_order_relaxed); });
         }
+        over = true;
     });
     pool.wait_idle();
-    await([&] { return !idle.naps(); });   // it does not go on for ever
+    await([&] { return !core.idle.naps(); });   // it does not go on for ever
     check_end(pool);
 }
 
