@@ -37,17 +37,15 @@ nanoseconds cpu_used(const pool_core& pool) noexcept {
     return used;
 }
 
-bool is_over(const pool_core& pool) noexcept { return (pool.anchor->gate().load(acquire) & gate_gone) != 0; }   // order: [G1] sees the final state
-
 }   // namespace
 
 unsigned crowd::limit(const pool_core& pool, std::chrono::steady_clock::time_point now) const noexcept {
     // order (block): hints, each by itself
     if (now.time_since_epoch().count() >= until_.load(relaxed)) return pool.cpus;
-    return static_cast<unsigned>(std::clamp<std::uint64_t>(limit_.load(relaxed), pool.cpus, pool.options.workers));
+    return limit_.load(relaxed);
 }
 
-void crowd::open(std::uint64_t limit, std::chrono::steady_clock::time_point until) noexcept {
+void crowd::open(unsigned limit, std::chrono::steady_clock::time_point until) noexcept {
     if (LASTLY_FAULT("crowd-shut")) return;
     // order (block): hints, each by itself
     limit_.store(limit, relaxed);
@@ -55,10 +53,10 @@ void crowd::open(std::uint64_t limit, std::chrono::steady_clock::time_point unti
 }
 
 bool crowd::hold_back(pool_core& pool) noexcept {
-    const unsigned workers = pool.options.workers;
-    if (pool.idle.awake_of(workers) <= pool.cpus || is_over(pool)) return true;   // this one is among them
+    const unsigned workers = pool.options.workers, with_this = pool.idle.awake();
+    if (with_this <= pool.cpus || pool.anchor->gone()) return true;
     const auto entered = steady_now();
-    if (pool.idle.awake_of(workers) <= limit(pool, entered)) return true;
+    if (with_this <= limit(pool, entered)) return true;
     if (!pool.idle.begin_nap()) return false;
     const auto longest = entered + (LASTLY_FAULT("crowd-shut") ? nanoseconds{24h} : longest_hold);
     for (auto length = first_nap;; length = std::min(2 * length, longest_nap)) {
@@ -67,11 +65,11 @@ bool crowd::hold_back(pool_core& pool) noexcept {
         const auto begin = steady_now();
         pool.idle.nap_until(begin + length);
         const auto now = steady_now();
-        const unsigned awake = pool.idle.awake_of(workers);   // without this one
-        if (awake < pool.cpus || is_over(pool)) break;
+        const unsigned awake = pool.idle.awake();   // without this one
+        if (awake < pool.cpus || pool.anchor->gone()) break;
         const nanoseconds used = cpu_used(pool), passed = std::min<nanoseconds>(now - begin, longest_hold), all = passed * pool.cpus;
         if (any_task_is_queued(pool) && count_retired(pool) == over) open(workers, now + stays_wide_open);   // they take long, or wait for what is queued
-        else if (2 * (all - used) > passed) open(1 + static_cast<std::uint64_t>(awake * all / std::max(used, nanoseconds{1})), now + stays_open);   // half a CPU is free; as many as would use all up
+        else if (2 * (all - used) > passed) open(static_cast<unsigned>(std::min<std::int64_t>(workers, 1 + awake * all / std::max(used, nanoseconds{1}))), now + stays_open);   // half a CPU is free; as many as would use all up
         if (awake < limit(pool, now) || now >= longest || !any_queue_has_work(pool)) break;
     }
     pool.idle.end_nap();

@@ -20,10 +20,10 @@ public:
 
 private:
     unsigned limit(const pool_core& pool, std::chrono::steady_clock::time_point now) const noexcept;
-    void open(std::uint64_t limit, std::chrono::steady_clock::time_point until) noexcept;
+    void open(unsigned limit, std::chrono::steady_clock::time_point until) noexcept;
 
     // What the last one to nap found out: so many may be awake until then. Hints, each by itself.
-    atomic<std::uint64_t> limit_{0};
+    atomic<unsigned> limit_{0};
     atomic<std::int64_t> until_{0};   // on the steady clock
 };
 

@@ -14,7 +14,7 @@ bool idle_workers::stop_search() noexcept {
 
 bool idle_workers::prepare(unsigned worker) noexcept {
     const std::uint64_t before = sit_down(worker);
-    wake_napper(before);
+    wake_napper();
     return has_watchers(before);
 }
 
@@ -42,8 +42,8 @@ void idle_workers::nap_until(std::chrono::steady_clock::time_point deadline) noe
     while (nap_.load(relaxed) != 0 && futex_wait_until(nap_, 1, deadline)) {}
 }
 
-void idle_workers::wake_napper(std::uint64_t word) noexcept {
-    if (!naps(word) || nap_.exchange(0, relaxed) == 0) return;   // order: a hint that more CPUs are free
+void idle_workers::wake_napper() noexcept {
+    if (!naps() || nap_.exchange(0, relaxed) == 0) return;   // order: a hint that more CPUs are free
     futex_wake_one(nap_.address());
 }
 
@@ -57,16 +57,16 @@ void idle_workers::reserve(unsigned worker) noexcept {
 }
 
 void idle_workers::lend_reserved(unsigned worker) noexcept {
-    const std::uint64_t before = word_.fetch_add(1, seq_cst);   // order: [I1][I2] before the lender's look at the queues
+    word_.fetch_add(1, seq_cst);   // order: [I1][I2] before the lender's look at the queues
     change_seat(worker, reserved, counted);
-    wake_napper(before);
+    wake_napper();
 }
 
 bool idle_workers::lend(unsigned worker) noexcept {
     if (seats_[worker].taken.load(seq_cst) != uncounted) return false;   // order: [I4] a first look
-    const std::uint64_t before = word_.fetch_add(1, seq_cst);   // order: [I1][I2] before the lender's look at the queues; a sleeper too many for a moment does no harm
+    word_.fetch_add(1, seq_cst);   // order: [I1][I2] before the lender's look at the queues; a sleeper too many for a moment does no harm
     if (change_seat(worker, uncounted, counted)) {
-        wake_napper(before);
+        wake_napper();
         return true;
     }
     word_.fetch_sub(1, seq_cst);   // order: [I1] nobody more sleeps than before

@@ -23,8 +23,8 @@ class idle_workers {
 public:
     static constexpr unsigned max_workers = 4096;
 
-    // Seats 0 to count - 1 are in use from the start, the others once `use` says so.
-    explicit idle_workers(unsigned count, unsigned more = 0) : count_(count), seats_(std::make_unique<seat[]>(count + more)) {}
+    // Seats 0 to count - 1 are the workers', in use from the start; the others are once `reserve` says so.
+    explicit idle_workers(unsigned count, unsigned more = 0) : workers_(count), count_(count), seats_(std::make_unique<seat[]>(count + more)) {}
 
     // A seat for a stand-in that is being made. Nobody else changes it before one of the two that follow: the stand-in is at hand, and
     // counts as a sleeper, who looks at the queues before it sleeps; there is no such worker after all.
@@ -67,16 +67,14 @@ public:
     bool begin_nap() noexcept;
     void nap_until(std::chrono::steady_clock::time_point deadline) noexcept;
     bool naps() const noexcept { return naps(word_.load(relaxed)); }   // order: a hint: somebody holds back
-    void wake_napper() noexcept {
-        if (naps()) wake_napper(one_napper);
-    }
+    void wake_napper() noexcept;
     void end_nap() noexcept { word_.fetch_sub(one_napper, release); }   // order: [I5] what this one noted is the next napper's
     bool sleeps(unsigned worker) const noexcept { return seats_[worker].taken.load(relaxed) != empty; }   // order: a hint: whose CPU time to ask for
-    // Of so many workers: those that neither sleep nor nap.
-    unsigned awake_of(unsigned workers) const noexcept {
+    // Workers that neither sleep nor nap.
+    unsigned awake() const noexcept {
         const std::uint64_t now = word_.load(relaxed);   // order: a hint: whether to hold back
         const unsigned others = sleepers(now) + (naps(now) ? 1 : 0);
-        return workers - std::min(workers, others);
+        return workers_ - std::min(workers_, others);
     }
     // Not 0 in its lower half: some worker sleeps or searches.
     const atomic<std::uint64_t>& word() const noexcept { return word_; }
@@ -106,12 +104,12 @@ private:
     void wake_one() noexcept;
     bool free_a_seat() noexcept;
     std::uint64_t sit_down(unsigned worker) noexcept;
-    void wake_napper(std::uint64_t word) noexcept;
     bool any_seat_taken() const noexcept;
     bool leave_seat(unsigned worker) noexcept { return change_seat(worker, counted, empty); }
 
     alignas(64) atomic<std::uint64_t> word_{0};
     futex_word nap_{0};               // 1: the napper sleeps
+    const unsigned workers_;
     atomic<unsigned> count_;          // seats in use
     std::unique_ptr<seat[]> seats_;
 };

@@ -51,6 +51,36 @@ void let_gather(worker& w, std::size_t count) noexcept {
     if (count < worth_the_way) w.next_look = steady_now() + time_to_gather;
 }
 
+// A task and up to half of what the victim has, `most` at most; or a branch.
+finding steal_from(worker& w, worker& victim, std::size_t most, bool& contended) noexcept {
+    deque_item* const stolen = w.stolen;
+    std::size_t count = victim.tasks.steal_many(stolen, most, w.index + 1, contended);
+    if (count == 0) return {nullptr, victim.branches.steal(contended)};
+    if (count == 1) {
+        bool is_contended = false;
+        for (std::size_t left = std::min(victim.tasks.size() / 2, most - 1); left > 0 && victim.tasks.steal(stolen[count], is_contended); --left) ++count;
+    }
+    const bool is_long = are_long(stolen[0].task);
+    fetch_ahead(stolen[0].task, is_long);   // in the order in which they are run: the first is wanted at once
+    for (std::size_t i = count; i-- > 1;) fetch_ahead(stolen[i].task, is_long);
+    LASTLY_POINT("some-stolen");
+    queue_up(taker_of(w), count - 1, [stolen, count](std::size_t i) { return stolen[count - 1 - i]; });   // what was the oldest there is the oldest here
+    let_gather(w, count);
+    return {stolen[0].task, nullptr};
+}
+
+branch* steal_branch_from_anybody(pool_core& pool) noexcept {
+    const unsigned crew = pool.workers.size();
+    for (unsigned i = 0; i < crew; ++i) {
+        bool contended = true;
+        while (contended) {
+            contended = false;
+            if (branch* const b = pool.workers[i].branches.steal(contended)) return b;
+        }
+    }
+    return nullptr;
+}
+
 }   // namespace
 
 std::size_t take_over(const taker& t, std::size_t kept, frame** first) noexcept {
@@ -89,28 +119,6 @@ frame* take_next_batch(worker& w) noexcept {
     return first;
 }
 
-namespace {
-
-// A task and up to half of what the victim has, `most` at most; or a branch.
-finding steal_from(worker& w, worker& victim, std::size_t most, bool& contended) noexcept {
-    deque_item* const stolen = w.stolen;
-    std::size_t count = victim.tasks.steal_many(stolen, most, w.index + 1, contended);
-    if (count == 0) return {nullptr, victim.branches.steal(contended)};
-    if (count == 1) {
-        bool is_contended = false;
-        for (std::size_t left = std::min(victim.tasks.size() / 2, most - 1); left > 0 && victim.tasks.steal(stolen[count], is_contended); --left) ++count;
-    }
-    const bool is_long = are_long(stolen[0].task);
-    fetch_ahead(stolen[0].task, is_long);   // in the order in which they are run: the first is wanted at once
-    for (std::size_t i = count; i-- > 1;) fetch_ahead(stolen[i].task, is_long);
-    LASTLY_POINT("some-stolen");
-    queue_up(taker_of(w), count - 1, [stolen, count](std::size_t i) { return stolen[count - 1 - i]; });   // what was the oldest there is the oldest here
-    let_gather(w, count);
-    return {stolen[0].task, nullptr};
-}
-
-}   // namespace
-
 finding steal_from_others(worker& w, std::uint32_t attempts, std::size_t most) noexcept {
     bool contended = false;
     const std::uint32_t count = w.pool.workers.size();
@@ -126,22 +134,6 @@ finding steal_from_others(worker& w, std::uint32_t attempts, std::size_t most) n
     deque_item item;   // what a helper holds, which may be stuck
     return {w.pool.helpers.steal(item, contended) ? item.task : nullptr, nullptr};
 }
-
-namespace {
-
-branch* steal_branch_from_anybody(pool_core& pool) noexcept {
-    const unsigned crew = pool.workers.size();
-    for (unsigned i = 0; i < crew; ++i) {
-        bool contended = true;
-        while (contended) {
-            contended = false;
-            if (branch* const b = pool.workers[i].branches.steal(contended)) return b;
-        }
-    }
-    return nullptr;
-}
-
-}   // namespace
 
 frame* steal_from_anybody(pool_core& pool) noexcept {
     deque_item item;

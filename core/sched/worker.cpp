@@ -1,7 +1,6 @@
 // The worker's loop: own tasks, then a search, then sleep. See worker.hpp, and README.md here.
 #include "core/sched/worker.hpp"
 
-#include "core/base/clock.hpp"
 #include "core/base/process.hpp"
 #include "core/base/test_point.hpp"
 #include "core/sched/intake.hpp"
@@ -11,7 +10,6 @@
 #include "lastly/detail/thread_block.hpp"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 namespace lastly::detail {
@@ -70,13 +68,13 @@ finding next(worker& w) noexcept {
 finding search_rounds(worker& w) noexcept {
     const pool_core& pool = w.pool;
     const std::uint32_t workers = pool.options.workers, most = pool.options.tuning.spin_rounds;
-    const bool is_crowded = pool.idle.awake_of(workers) > pool.cpus;
+    const bool is_crowded = pool.idle.awake() > pool.cpus;
     const std::uint32_t rounds = is_crowded ? std::min(most, std::max(rounds_in_a_crowd, most / workers * pool.cpus)) : most;
     const std::uint32_t yields_from = is_crowded ? before_yield_in_a_crowd : rounds_before_yield;
     for (std::uint32_t round = 0; round < rounds; ++round) {
         if (frame* const f = take_batch(taker_of(w))) return {f, nullptr};
         if (const finding f = steal_from_others(w, pool.options.tuning.steal_attempts, deque::most_at_once)) return f;   // many: so that the way pays
-        if ((pool.anchor->gate().load(acquire) & gate_gone) != 0) return {};   // order: [G1] sees the final state
+        if (pool.anchor->gone()) return {};
         if (round >= yields_from) yield_thread();
         else for (unsigned i = 0; i < pauses_a_round; ++i) pause_cpu();
     }
@@ -85,7 +83,7 @@ finding search_rounds(worker& w) noexcept {
 
 bool no_work_yet(void* self) noexcept {
     pool_core& pool = static_cast<worker*>(self)->pool;
-    return !any_queue_has_work(pool) && (pool.anchor->gate().load(acquire) & gate_gone) == 0;   // order: [G1] sees the final state: its owner trims
+    return !any_queue_has_work(pool) && !pool.anchor->gone();   // else its owner trims
 }
 
 // A searcher that leaves for another reason than that there is nothing.
@@ -101,7 +99,7 @@ bool go_to_sleep(worker& w, bool is_wanted) noexcept {
         return false;
     }
     const auto others = pool.idle.prepare_unlooked(w.index);
-    if (pool.idle.awake_of(pool.options.workers) < pool.cpus) pool.idle.wake_napper();   // more went to sleep than were too many
+    if (pool.idle.awake() < pool.cpus) pool.idle.wake_napper();   // more went to sleep than were too many
     if (others.watch) on_idle(pool);
     return others.search;
 }
@@ -126,7 +124,7 @@ finding search(worker& w, bool is_searcher) noexcept {
             stop_searching(pool);
             return f;
         }
-        if ((pool.anchor->gate().load(acquire) & gate_gone) != 0) {   // order: [G1] sees the final state
+        if (pool.anchor->gone()) {
             pool.idle.stop_search();
             return {};
         }

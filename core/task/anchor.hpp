@@ -60,6 +60,7 @@ public:
     // Whoever waits for what an inherited pool's threads would do never hears of it. Errors: std::system_error with errc::forked.
     void refuse_to_wait_if_inherited() const;
     bool abrupt() const noexcept { return (gate_now() & gate_abrupt) != 0; }
+    bool gone() const noexcept { return (gate_now() & gate_gone) != 0; }
 
     pool_core* core = nullptr;
     error_sink* sink = nullptr;

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <functional>
+#include <memory>
 #include <thread>
 
 using namespace lastly::detail;
@@ -16,6 +17,31 @@ using namespace support;
 namespace {
 
 const unsigned many = 2 * usable_cpus() + 10;   // workers
+
+// While it lives, as many of the pool's workers as there are CPUs keep those in use.
+class busy_cpus {
+public:
+    explicit busy_cpus(lastly::pool& pool) {
+        const unsigned cpus = pool_access::core(pool).cpus;
+        for (unsigned i = 0; i < cpus; ++i) {
+            pool.detach([state = state_] {
+                ++state->begun;
+                while (!state->over) std::this_thread::yield();
+            });
+        }
+        await([&] { return state_->begun == cpus; });
+    }
+    ~busy_cpus() { state_->over = true; }
+    busy_cpus(const busy_cpus&) = delete;
+    busy_cpus& operator=(const busy_cpus&) = delete;
+
+private:
+    struct shared {
+        std::atomic<unsigned> begun{0};
+        std::atomic<bool> over{false};
+    };
+    std::shared_ptr<shared> state_ = std::make_shared<shared>();   // bodies may still be leaving when this object goes
+};
 
 }   // namespace
 
@@ -46,47 +72,35 @@ TEST_CASE("crowd: a task begins although short ones never end and the others kee
     o.tuning.injector_interval = 1'000'000;   // nobody comes to it in turn
     lastly::pool pool(o);
     std::atomic<bool> ran{false};
-    std::atomic<unsigned> begun{0};
     std::function<void()> again = [&] {
         if (!ran) lastly::this_task::submit(again).detach();
     };
-    const unsigned cpus = pool_access::core(pool).cpus;
-    for (unsigned i = 0; i < cpus; ++i) {
-        pool.detach([&] {
-            ++begun;
-            while (!ran) std::this_thread::yield();
-        });
+    {
+        const busy_cpus busy(pool);
+        pool.detach(again);
+        pool.detach([&] { ran = true; });
+        await([&] { return ran.load(); });
     }
-    pool.detach(again);
-    await([&] { return begun == cpus; });
-    pool.detach([&] { ran = true; });
-    await([&] { return ran.load(); });
     check_end(pool);
 }
 
 TEST_CASE("crowd: while the CPUs are in use and short tasks wait one of the other workers naps") {
     lastly::pool pool(options(many));
-    auto& core = pool_access::core(pool);
-    std::atomic<bool> over{false};
-    std::atomic<unsigned> begun{0}, ran{0};
-    for (unsigned i = 0; i < core.cpus; ++i) {
-        pool.detach([&] {
-            ++begun;
-            while (!over) std::this_thread::yield();
+    auto& idle = pool_access::core(pool).idle;
+    std::atomic<unsigned> ran{0};
+    {
+        const busy_cpus busy(pool);
+        pool.run([&] {   // its own worker is one too many
+            unsigned spawned = 0;
+            while (!idle.naps()) {
+                if (spawned - ran > 20'000) continue;
+                ++spawned;
+                pool.detach([&] { ran.fetch_add(1, std::memory_order_relaxed); });
+            }
         });
     }
-    await([&] { return begun == core.cpus; });
-    pool.run([&] {   // its own worker is one too many
-        unsigned spawned = 0;
-        while (!core.idle.naps()) {
-            if (spawned - ran > 20'000) continue;
-            ++spawned;
-            pool.detach([&] { ran.fetch_add(1, std::memory_order_relaxed); });
-        }
-        over = true;
-    });
     pool.wait_idle();
-    await([&] { return !core.idle.naps(); });   // it does not go on for ever
+    await([&] { return !idle.naps(); });   // it does not go on for ever
     check_end(pool);
 }
 

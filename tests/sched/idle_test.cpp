@@ -157,10 +157,10 @@ TEST_CASE("idle: whoever waits for a task forgets that it has woken somebody") {
 TEST_CASE("idle: one searcher naps, and counts as a searcher that is not awake") {
     idle_workers idle(3);
     for (unsigned i = 0; i < 3; ++i) idle.start_search();
-    CHECK(idle.awake_of(3) == 3);
+    CHECK(idle.awake() == 3);
     CHECK(idle.begin_nap());
     CHECK_FALSE(idle.begin_nap());
-    CHECK(idle.awake_of(3) == 2);
+    CHECK(idle.awake() == 2);
     CHECK_FALSE(idle.has_watchers());
     const auto soon = std::chrono::steady_clock::now() + std::chrono::milliseconds(2);
     idle.nap_until(soon);   // nobody ends it
@@ -168,7 +168,7 @@ TEST_CASE("idle: one searcher naps, and counts as a searcher that is not awake")
     CHECK_FALSE(idle.stop_search());
     CHECK(idle.prepare_unlooked(1).search);   // the one that naps will look
     idle.end_nap();
-    CHECK(idle.awake_of(3) == 2);
+    CHECK(idle.awake() == 2);
     CHECK(idle.sleeps(1));
     CHECK(idle.stop_search());
 }
